@@ -1,0 +1,127 @@
+//! What the surface may ask of an arena: the seam between the server (or a command) and the actors behind it.
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use crate::domain::{ModelId, UtcMicros};
+use crate::flow::{Board, Change, Explanation, Row, TradeRow};
+
+/// What an operator can tell a running arena to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Moves a candidate to live; without `is_override` only one that has passed every gate.
+    Promote {
+        /// The candidate.
+        model: ModelId,
+        /// Why; required with `is_override`.
+        reason: Option<String>,
+        /// Obey although gates are missing; marked for ever.
+        is_override: bool,
+    },
+    /// Takes a live one back to the shadow.
+    Demote {
+        /// The candidate.
+        model: ModelId,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Ends a candidate for good.
+    Retire {
+        /// The candidate.
+        model: ModelId,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Closes live positions and stops live dealing.
+    Halt {
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Lets live dealing go on.
+    Resume {
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Reads `arena.toml` again and applies what changed.
+    Reload,
+}
+
+/// Why an arena did not do or answer what was asked.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ControlError {
+    /// No candidate of that name; the known ones that come nearest (for a swept entry's bare name: its candidates).
+    #[error("no model {name:?}{}", near(.candidates))]
+    NoSuchModel {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        candidates: Vec<String>,
+    },
+    /// A rule says no.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// The request makes no sense as it stands.
+    #[error("{0}")]
+    Invalid(String),
+    /// The arena is stopping or has lost its store.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+}
+
+fn near(candidates: &[String]) -> String {
+    match candidates {
+        [] => String::new(),
+        some => format!("; there are {}", some.join(", ")),
+    }
+}
+
+/// What a command did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// Lifecycle changes it made.
+    pub changes: Vec<Change>,
+    /// What else there is to say, one sentence each: `3 live positions closed`, the applied difference of a reload.
+    pub notes: Vec<String>,
+}
+
+/// A model in full, as `show` and `/api/v1/models/{model}` give it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelView {
+    /// Its leaderboard row.
+    pub row: Row,
+    /// SHA-256 of its content, all digits.
+    pub content_hash: String,
+    /// 0 at first.
+    pub generation: u32,
+    /// Event time of its registration.
+    pub registered: Option<UtcMicros>,
+    /// Kind, parameters, stop, limit, hold, size, direction, bar: key and text, in the order to show them.
+    pub settings: Vec<(String, String)>,
+    /// Cumulated R after each of the last trades.
+    pub curve: Vec<f32>,
+    /// Its own lifecycle, oldest first.
+    pub lifecycle: Vec<Change>,
+}
+
+/// An arena as the surface sees it: a running one, or one at rest.
+pub trait Control: Send + Sync {
+    /// The latest snapshot; cheap.
+    fn board(&self) -> Arc<Board>;
+
+    /// Closed trades of a model, in order of close.
+    fn trades(&self, model: String) -> BoxFuture<'_, Result<Vec<TradeRow>, ControlError>>;
+
+    /// Its gates.
+    fn explain(&self, model: String) -> BoxFuture<'_, Result<Explanation, ControlError>>;
+
+    /// All about it.
+    fn model(&self, model: String) -> BoxFuture<'_, Result<ModelView, ControlError>>;
+
+    /// Audit records as the JSON they were hashed in, oldest first.
+    fn audit(&self) -> BoxFuture<'_, Result<Vec<serde_json::Value>, ControlError>>;
+
+    /// Does what an operator asks; answers once it is durable.
+    fn command(&self, command: Command) -> BoxFuture<'_, Result<Done, ControlError>>;
+}

@@ -1,0 +1,5 @@
+//! The desk: live orders, and the only maker of [`Approved`].
+
+mod approved;
+
+pub use approved::Approved;

@@ -1,0 +1,22 @@
+//! The vocabulary of the arena: units, markets, quotes, bars, orders and trades.
+//!
+//! Nothing here reads a clock, a file or a socket; every other room speaks in these words.
+//! Prices and money are integers, so that a ledger can be compared byte for byte.
+
+mod bar;
+mod candidate;
+mod deal;
+mod ids;
+mod market;
+mod quote;
+mod time;
+mod units;
+
+pub use bar::{Bar, Ohlc, Resolution, Span};
+pub use candidate::{Candidate, DirectionFilter, ModelSpec, RiskUnit};
+pub use deal::{CloseReason, Direction, Episode, OpenPosition, Order, Prediction, Signal, Trade};
+pub use ids::{ContentHash, DealId, DealReference, Epic, EpicIdx, ModelId, ModelTicket, SeatIdx, StreamIdx};
+pub use market::{Costs, Market, Session, SessionError};
+pub use quote::{BadQuote, Tick};
+pub use time::{Micros, TimeError, UtcMicros};
+pub use units::{Decimal, DecimalError, Money, Price, PriceDelta, Size};

@@ -1,0 +1,396 @@
+//! What flows between the actors: rounds of closed bars, slices of rounds, and the board that the surface shows.
+//!
+//! A round is the closing of one or more bars at one event time, with every quote accepted since the round before.
+//! A slice is a run of rounds in one message: one live, up to 1,024 in replay. No result depends on where slices are cut.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    Bar, Direction, EpicIdx, ModelId, Money, OpenPosition, Price, SeatIdx, Size, Span, Tick, UtcMicros,
+};
+
+/// The quotes of one epic in one round.
+#[derive(Clone, Debug)]
+pub struct EpicQuotes {
+    /// Whose.
+    pub epic: EpicIdx,
+    /// In order of time.
+    pub quotes: Span<Tick>,
+}
+
+/// The closing of bars at one event time.
+#[derive(Clone, Debug)]
+pub struct Round {
+    /// Its number, from 0, without holes.
+    pub seq: u64,
+    /// The event time of the decisions taken in it: the end of its bars.
+    pub time: UtcMicros,
+    /// The bars that close together, ordered by stream; in the last round of a replay, bars that have not closed.
+    pub bars: Vec<Bar>,
+    /// Every quote accepted since the last round, ordered by epic; the desk and its venue see them in order of
+    /// time, then epic.
+    pub quotes: Vec<EpicQuotes>,
+    /// `--session` alone: seats that the recorded session suspended from outside before this round.
+    pub suspensions: Vec<(ModelId, String)>,
+}
+
+/// A run of rounds in one message.
+#[derive(Clone, Debug, Default)]
+pub struct Slice {
+    /// In order.
+    pub rounds: Vec<Round>,
+}
+
+/// The most rounds in one slice.
+pub const SLICE_ROUNDS_MAX: usize = 1_024;
+
+/// A stance that became an order: what the desk may act on if its seat is live.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DealTicket {
+    /// Whose.
+    pub seat: SeatIdx,
+    /// The number of the deal in its seat if it fills, from 1: the same in paper and live.
+    pub deal: u64,
+    /// The close of the bar that made it.
+    pub made: UtcMicros,
+    /// The side.
+    pub direction: Direction,
+    /// No fill at or after this.
+    pub valid_until: UtcMicros,
+    /// The belief behind it.
+    pub y_pred: Option<f64>,
+}
+
+/// The state of a candidate's life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Its window is filling.
+    Warming,
+    /// It trades on paper.
+    Shadow,
+    /// It has passed every gate and waits.
+    Eligible,
+    /// It trades for real; its paper twin goes on.
+    Live,
+    /// It is gone for good; its record stays.
+    Retired,
+    /// It panicked, returned NaN or was too slow.
+    Suspended,
+}
+
+impl State {
+    /// The word for it everywhere.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Warming => "warming",
+            Self::Shadow => "shadow",
+            Self::Eligible => "eligible",
+            Self::Live => "live",
+            Self::Retired => "retired",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+/// One change of state, as `lifecycle` lists it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Event time.
+    pub time: UtcMicros,
+    /// The registration number.
+    pub seat: SeatIdx,
+    /// The name.
+    pub model: ModelId,
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// Why, as a sentence without a full stop.
+    pub reason: String,
+}
+
+/// What a seat's ledger says of itself: the paper half of a leaderboard row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LedgerSummary {
+    /// Whose.
+    pub seat: SeatIdx,
+    /// Closed trades.
+    pub trades: u64,
+    /// Those with a profit above zero.
+    pub wins: u64,
+    /// Profit of closed trades.
+    pub net_profit: Money,
+    /// Sum of profits above zero.
+    pub gross_win: Money,
+    /// Sum of profits below zero, as a positive sum.
+    pub gross_loss: Money,
+    /// Slippage and funding of closed trades.
+    pub costs: Money,
+    /// Closed profit plus the open position marked at the last close, where it would close.
+    pub equity: Money,
+    /// The largest fall of that equity from its peak, marked at every close.
+    pub max_drawdown: Money,
+    /// Standard deviation of the equity's change from bar to bar.
+    pub equity_step_sd: Option<f64>,
+    /// Event time spent in a position over event time since the first bar.
+    pub exposure: Option<f64>,
+    /// Orders that lapsed for want of a quote.
+    pub lapsed: u64,
+    /// Orders refused by a dealing rule.
+    pub refused: u64,
+    /// Predictions made.
+    pub predictions: u64,
+    /// What is open.
+    pub position: Option<OpenPosition>,
+    /// Cumulated R after each of the last closed trades, oldest first: the sparkline.
+    pub curve: Vec<f32>,
+}
+
+/// One row of the leaderboard, in the shape of `leaderboard --json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// 1 is the best.
+    pub rank: u32,
+    /// The candidate.
+    pub model: ModelId,
+    /// `name@version#hash8`.
+    pub ticket: String,
+    /// Its market.
+    pub epic: String,
+    /// Its state.
+    pub state: State,
+    /// Episodes scored.
+    pub episodes: u64,
+    /// Trades with a profit.
+    pub wins: u64,
+    /// Profit of closed trades.
+    pub net_profit: Money,
+    /// The arena's currency.
+    pub currency: String,
+    /// Mean outcome in R, costs stressed.
+    pub mean_r: Option<f64>,
+    /// Anytime-valid lower bound of the mean at 95 %, for this model alone.
+    pub lcb95_r: Option<f64>,
+    /// log10 of the evidence; null without a slot.
+    pub log10_e: Option<f64>,
+    /// Log wealth over the log of the gate; 1 passes.
+    pub progress: Option<f64>,
+    /// Largest fall of the cumulated R from its peak.
+    pub max_drawdown_r: f64,
+    /// Gross win over gross loss; null without a loss.
+    pub profit_factor: Option<f64>,
+    /// Wins over trades.
+    pub win_rate: Option<f64>,
+    /// Time in position over time registered.
+    pub exposure: Option<f64>,
+    /// What is open on paper.
+    pub open_position: Option<PositionRow>,
+    /// Words such as `no_slot`, `floor_breach`, `override`.
+    pub flags: Vec<String>,
+}
+
+/// An open position as JSON shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PositionRow {
+    /// The side.
+    pub direction: Direction,
+    /// How much.
+    pub size: Size,
+    /// When it was opened.
+    pub opened: UtcMicros,
+    /// At what level.
+    pub open_level: Price,
+    /// Its stop.
+    pub stop_level: Price,
+    /// Its limit.
+    pub limit_level: Price,
+    /// When it is closed in any case.
+    pub deadline: UtcMicros,
+}
+
+impl From<&OpenPosition> for PositionRow {
+    fn from(p: &OpenPosition) -> Self {
+        Self {
+            direction: p.direction,
+            size: p.size,
+            opened: p.opened,
+            open_level: p.open_level,
+            stop_level: p.stop_level,
+            limit_level: p.limit_level,
+            deadline: p.deadline,
+        }
+    }
+}
+
+/// One closed trade in the shape of `trades --json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TradeRow {
+    /// The candidate.
+    pub model: ModelId,
+    /// Its ticket.
+    pub ticket: String,
+    /// The deal.
+    pub deal_id: String,
+    /// Its market.
+    pub epic: String,
+    /// The side.
+    pub direction: Direction,
+    /// How much.
+    pub size: Size,
+    /// When it was opened.
+    pub opened: UtcMicros,
+    /// When it was closed.
+    pub closed: UtcMicros,
+    /// Level of the entry.
+    pub open_level: Price,
+    /// Level of the exit.
+    pub close_level: Price,
+    /// Its stop.
+    pub stop_level: Price,
+    /// Its limit.
+    pub limit_level: Price,
+    /// Why it was closed.
+    pub reason: crate::domain::CloseReason,
+    /// Net profit.
+    pub profit: Money,
+    /// Slippage and funding.
+    pub costs: Money,
+    /// Profit in R.
+    pub r: f64,
+    /// Predicted ratio.
+    pub y_pred: Option<f64>,
+    /// The ratio that came.
+    pub y_true: Option<f64>,
+}
+
+/// A gate with its verdict, as `explain` lists it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateVerdict {
+    /// `G1 evidence` and so on.
+    pub gate: String,
+    /// The value now.
+    pub value: Option<f64>,
+    /// What it is held against.
+    pub limit: Option<f64>,
+    /// `pass`, `fail` or `unknown`.
+    pub verdict: Verdict,
+}
+
+/// The answer of one gate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It lets the candidate through.
+    Pass,
+    /// It does not.
+    Fail,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// `explain --json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The candidate.
+    pub model: ModelId,
+    /// Its state.
+    pub state: State,
+    /// Every gate in force.
+    pub gates: Vec<GateVerdict>,
+    /// At the present trade rate and mean; null where it cannot be told or never comes.
+    pub expected_days_to_decision: Option<f64>,
+}
+
+/// A live position or a closed live trade beside its paper twin's, as the page and `show` list them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveTradeRow {
+    /// The candidate.
+    pub model: ModelId,
+    /// Our reference.
+    pub deal_reference: String,
+    /// The broker's id, once known.
+    pub deal_id: Option<String>,
+    /// `sent`, `open`, `closed`, `rejected` or `unknown`.
+    pub status: String,
+    /// The side.
+    pub direction: Direction,
+    /// How much.
+    pub size: Size,
+    /// When it was opened.
+    pub opened: Option<UtcMicros>,
+    /// Level of the entry.
+    pub open_level: Option<Price>,
+    /// Its stop at the broker.
+    pub stop_level: Option<Price>,
+    /// Its limit at the broker.
+    pub limit_level: Option<Price>,
+    /// When it was closed.
+    pub closed: Option<UtcMicros>,
+    /// Level of the exit.
+    pub close_level: Option<Price>,
+    /// Why it was closed.
+    pub reason: Option<crate::domain::CloseReason>,
+    /// Live profit.
+    pub profit: Option<Money>,
+    /// What its paper twin made of the same signal, scaled to the live size.
+    pub twin_profit: Option<Money>,
+}
+
+/// Live dealing as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeskView {
+    /// `live`, `paper_only` or `halted`.
+    pub state: String,
+    /// Why it is halted.
+    pub reason: Option<String>,
+    /// Live profit of the present UTC day.
+    pub day_profit: Money,
+    /// Live profit since the arena began.
+    pub net_profit: Money,
+    /// Open and recently closed live trades, newest first.
+    pub trades: Vec<LiveTradeRow>,
+}
+
+/// Everything that the surface shows, as of one event time: an immutable snapshot that readers share.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Board {
+    /// The arena's name.
+    pub arena: String,
+    /// Event time of the last round; `None` before the first.
+    pub time: Option<UtcMicros>,
+    /// The leaderboard, best first.
+    pub rows: Vec<Arc<Row>>,
+    /// The sparkline of each row, at the same place.
+    pub curves: Vec<Arc<Vec<f32>>>,
+    /// Lifecycle changes, oldest first, the last thousand.
+    pub lifecycle: Vec<Arc<Change>>,
+    /// Live dealing.
+    pub desk: DeskView,
+    /// Feed and store in numbers.
+    pub health: Health,
+    /// Whether the feed has ended.
+    pub is_done: bool,
+}
+
+/// Feed and store in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// Good quotes so far.
+    pub quotes: u64,
+    /// Refused rows by kind.
+    pub bad_quotes: Vec<(String, u64)>,
+    /// Closed bars by stream: epic, resolution, count.
+    pub bars: Vec<(String, String, u64)>,
+    /// Rounds so far.
+    pub rounds: u64,
+    /// Wall time of the last slice from its arrival to all reports, in microseconds.
+    pub round_micros: u64,
+    /// Whether the store still records.
+    pub is_recording: bool,
+    /// Why not.
+    pub fault: Option<String>,
+}

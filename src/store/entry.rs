@@ -1,0 +1,280 @@
+//! The canonical bytes of the journal's entries.
+//!
+//! An entry is its length (u32, little endian), a version byte, and its fields in the postcard encoding, so that a lane
+//! reads back without an index and an old journal stays readable when a field is added under a new version.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{Lane, Store, StoreError};
+use crate::domain::{
+    CloseReason, DealReference, Direction, ModelId, Money, Ohlc, Order, Prediction, Price, Size, Tick, Trade, UtcMicros,
+};
+
+/// The version of everything below.
+pub const VERSION: u8 = 1;
+
+/// Lane [`Lane::Session`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum SessionEntry {
+    /// The configuration in force from here on: hash and canonical text.
+    Configured {
+        /// SHA-256 of the text.
+        hash: String,
+        /// The keys that can change a journal.
+        canonical: String,
+    },
+    /// Bars of these streams closed together at `time`, after so many quotes of each epic in all.
+    Closed {
+        /// Their end.
+        time: UtcMicros,
+        /// The streams, in order.
+        streams: Vec<u16>,
+        /// Accepted quotes so far by epic, so that a replay closes at the same place in the stream.
+        quotes: Vec<u64>,
+    },
+    /// A seat was suspended from outside (a deadline), before the round at `time`.
+    Suspended {
+        /// The round.
+        time: UtcMicros,
+        /// The candidate.
+        model: ModelId,
+        /// Why.
+        reason: String,
+    },
+    /// Something went wrong and was survived: a feed gap, a full disk, a reload that was refused.
+    Fault {
+        /// Event time.
+        time: UtcMicros,
+        /// One word.
+        kind: String,
+        /// A sentence.
+        text: String,
+    },
+    /// A reload was applied: what changed.
+    Reloaded {
+        /// Event time.
+        time: UtcMicros,
+        /// The difference, as JSON.
+        difference: String,
+    },
+}
+
+/// Lane [`Lane::Bars`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BarEntry {
+    /// Its first moment.
+    pub start: UtcMicros,
+    /// The bid.
+    pub bid: Ohlc,
+    /// The offer.
+    pub offer: Ohlc,
+    /// Quotes in it.
+    pub ticks: u32,
+}
+
+/// Lane [`Lane::Seat`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum SeatEntry {
+    /// A belief at a bar's close, and whether an order came of it.
+    Predicted {
+        /// The close.
+        time: UtcMicros,
+        /// The belief and stance.
+        prediction: Prediction,
+        /// Whether an order came of it.
+        is_acted: bool,
+    },
+    /// An order was made.
+    Ordered(Order),
+    /// It filled.
+    Opened {
+        /// The deal's number.
+        deal: u64,
+        /// When.
+        time: UtcMicros,
+        /// At what level, slippage included.
+        level: Price,
+    },
+    /// It found no quote in time.
+    Lapsed {
+        /// The order's making.
+        made: UtcMicros,
+    },
+    /// A dealing rule refused the order.
+    Refused {
+        /// The close of the signal.
+        time: UtcMicros,
+        /// Which rule.
+        reason: Refusal,
+    },
+    /// A deal was closed again.
+    Closed(Trade),
+    /// The model was suspended at this bar by its own doing.
+    Suspended {
+        /// The close of the bar.
+        time: UtcMicros,
+        /// `panic` or `nan`.
+        reason: Fault,
+    },
+}
+
+/// Why a paper order was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The market's session is closed.
+    Session,
+}
+
+/// What a model did to be suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// It panicked.
+    Panic,
+    /// It predicted something that is not finite.
+    Nan,
+    /// It took longer than `[arena] model_deadline` over one bar.
+    Deadline,
+}
+
+/// Lane [`Lane::Desk`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum DeskEntry {
+    /// About to be sent; flushed before it is.
+    OpenIntent {
+        /// Event time.
+        time: UtcMicros,
+        /// Ours.
+        reference: DealReference,
+        /// The candidate.
+        model: ModelId,
+        /// The number of the deal in its seat.
+        deal: u64,
+        /// The side.
+        direction: Direction,
+        /// How much.
+        size: Size,
+        /// Distance of the stop, in millionths of the price.
+        stop: i64,
+        /// Distance of the limit, in millionths of the price.
+        limit: i64,
+    },
+    /// About to be closed; flushed before it is sent.
+    CloseIntent {
+        /// Event time.
+        time: UtcMicros,
+        /// The position's reference.
+        reference: DealReference,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// The broker opened it.
+    Opened {
+        /// Event time.
+        time: UtcMicros,
+        /// Ours.
+        reference: DealReference,
+        /// Theirs.
+        deal_id: String,
+        /// The level of the fill.
+        level: Price,
+        /// The stop at the broker.
+        stop_level: Price,
+        /// The limit at the broker.
+        limit_level: Price,
+    },
+    /// The broker, or our own risk rules before it, refused.
+    Rejected {
+        /// Event time.
+        time: UtcMicros,
+        /// Ours.
+        reference: DealReference,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody knows yet whether it was dealt.
+    Unknown {
+        /// Event time.
+        time: UtcMicros,
+        /// Ours.
+        reference: DealReference,
+    },
+    /// It is closed.
+    Closed {
+        /// Event time.
+        time: UtcMicros,
+        /// Ours.
+        reference: DealReference,
+        /// The level of the exit.
+        level: Price,
+        /// Why.
+        reason: CloseReason,
+        /// Live profit.
+        profit: Money,
+    },
+    /// Live dealing stopped.
+    Halted {
+        /// Event time.
+        time: UtcMicros,
+        /// Why.
+        reason: String,
+    },
+    /// Live dealing goes on.
+    Resumed {
+        /// Event time.
+        time: UtcMicros,
+        /// Who or why.
+        reason: String,
+    },
+}
+
+/// Appends one entry's canonical bytes to `out`.
+///
+/// # Panics
+/// Never for the types of this module: their encoding into memory cannot fail.
+pub fn encode<T: Serialize>(entry: &T, out: &mut Vec<u8>) {
+    let at = out.len();
+    out.extend_from_slice(&[0, 0, 0, 0, VERSION]);
+    let bytes = std::mem::take(out);
+    *out = postcard::to_extend(entry, bytes).expect("entries encode into memory");
+    let length = u32::try_from(out.len() - at - 4).expect("entries are shorter than 4 GB");
+    out[at..at + 4].copy_from_slice(&length.to_le_bytes());
+}
+
+/// The entries of a block.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where the bytes are no whole entries of this version.
+pub fn decode<T: DeserializeOwned>(lane: Lane, mut block: &[u8]) -> Result<Vec<T>, StoreError> {
+    let corrupt = |why: &str| StoreError::Corrupt { lane: format!("{lane:?}"), why: why.to_owned() };
+    let mut entries = Vec::new();
+    while !block.is_empty() {
+        let (length, rest) = block.split_first_chunk::<4>().ok_or_else(|| corrupt("cut in a length"))?;
+        let length = u32::from_le_bytes(*length) as usize;
+        if rest.len() < length || length == 0 {
+            return Err(corrupt("cut in an entry"));
+        }
+        if rest[0] != VERSION {
+            return Err(corrupt(&format!("version {} is not {VERSION}", rest[0])));
+        }
+        entries.push(postcard::from_bytes(&rest[1..length]).map_err(|e| corrupt(&e.to_string()))?);
+        block = &rest[length..];
+    }
+    Ok(entries)
+}
+
+/// Every entry of a lane, from its beginning.
+///
+/// # Errors
+/// Whatever reading or decoding fails with.
+pub fn read_lane<T: DeserializeOwned>(store: &dyn Store, lane: Lane) -> Result<Vec<T>, StoreError> {
+    let mut entries = Vec::new();
+    for block in store.read(lane) {
+        entries.extend(decode(lane, &block?)?);
+    }
+    Ok(entries)
+}
+
+/// A quote lane's entries are the ticks themselves.
+pub type QuoteEntry = Tick;

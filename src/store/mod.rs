@@ -1,0 +1,182 @@
+//! The journal at rest. Lanes are append-only runs of canonical entries; records are small values that are replaced.
+//!
+//! A commit is atomic: after a crash the store holds a whole number of commits. What an entry means is known to
+//! [`entry`] alone; the stores see bytes.
+
+pub mod entry;
+mod memory;
+mod sled;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::memory::Memory;
+pub use self::sled::{Sled, free_disk_mb};
+
+/// An append-only run of entries. The order of the variants and of their numbers is the order of the journal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Lane {
+    /// Configurations, closings of bars, suspensions and faults, in order.
+    Session,
+    /// Accepted quotes of one epic.
+    Quotes(u16),
+    /// Closed bars of one stream.
+    Bars(u16),
+    /// Predictions, orders, deals and trades of one seat, by registration number.
+    Seat(u32),
+    /// Hash-chained lifecycle records.
+    Audit,
+    /// Live intents and what became of them.
+    Desk,
+}
+
+impl Lane {
+    /// Five bytes whose order is the order of the lanes.
+    #[must_use]
+    pub fn key(self) -> [u8; 5] {
+        let (kind, number) = match self {
+            Self::Session => (1, 0),
+            Self::Quotes(epic) => (2, u32::from(epic)),
+            Self::Bars(stream) => (3, u32::from(stream)),
+            Self::Seat(seat) => (4, seat),
+            Self::Audit => (5, 0),
+            Self::Desk => (6, 0),
+        };
+        let mut key = [0; 5];
+        key[0] = kind;
+        key[1..].copy_from_slice(&number.to_be_bytes());
+        key
+    }
+
+    /// The lane of a key.
+    #[must_use]
+    pub fn from_key(key: &[u8]) -> Option<Self> {
+        let number = u32::from_be_bytes(key.get(1..5)?.try_into().ok()?);
+        Some(match key[0] {
+            1 => Self::Session,
+            2 => Self::Quotes(u16::try_from(number).ok()?),
+            3 => Self::Bars(u16::try_from(number).ok()?),
+            4 => Self::Seat(number),
+            5 => Self::Audit,
+            6 => Self::Desk,
+            _ => return None,
+        })
+    }
+}
+
+/// What one commit writes.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// Blocks of whole entries, appended to the end of their lanes in this order.
+    pub blocks: Vec<(Lane, Vec<u8>)>,
+    /// Values that replace those of the same name.
+    pub records: Vec<(String, Vec<u8>)>,
+}
+
+impl Commit {
+    /// Whether it writes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty() && self.records.is_empty()
+    }
+
+    /// Appends `bytes` to the end of `lane`; nothing where there are none.
+    pub fn append(&mut self, lane: Lane, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.blocks.push((lane, bytes));
+        }
+    }
+}
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds the folder.
+    #[error("store {path:?} is in use by another arena; ask that one with --url, or stop it")]
+    InUse {
+        /// The folder.
+        path: String,
+    },
+    /// The folder holds no store.
+    #[error("no store in {path:?}")]
+    Missing {
+        /// The folder.
+        path: String,
+    },
+    /// Too little space is left.
+    #[error(
+        "only {free_mb} MB free on the disk of the store, the floor is {floor_mb} MB: recording and live dealing stop"
+    )]
+    DiskFloor {
+        /// What is left.
+        free_mb: u64,
+        /// What must be left.
+        floor_mb: u64,
+    },
+    /// Bytes that are no entries of this version.
+    #[error("entry in lane {lane:?} cannot be read: {why}")]
+    Corrupt {
+        /// Where.
+        lane: String,
+        /// How.
+        why: String,
+    },
+    /// The disk or the database refused.
+    #[error("store failed: {0}")]
+    Io(String),
+}
+
+/// Keeps the journal.
+pub trait Store: Send + std::fmt::Debug {
+    /// Writes a commit, all of it or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], [`StoreError::DiskFloor`].
+    fn commit(&mut self, commit: Commit) -> Result<(), StoreError>;
+
+    /// Returns once everything committed will survive a crash.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    fn flush(&mut self) -> Result<(), StoreError>;
+
+    /// The lanes that hold anything, in order.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    fn lanes(&self) -> Result<Vec<Lane>, StoreError>;
+
+    /// The blocks of a lane from its beginning; their concatenation is the lane's entries.
+    fn read(&self, lane: Lane) -> Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + '_>;
+
+    /// A replaceable value.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    fn record(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Bytes used on disk; 0 in memory.
+    fn size_on_disk(&self) -> u64;
+}
+
+/// The hash of a journal: SHA-256 over every lane in order, its key, its length, and its entries' bytes. Cutting the
+/// same entries into other blocks leaves it alone.
+///
+/// # Errors
+/// Whatever reading fails with.
+pub fn journal_hash(store: &dyn Store) -> Result<String, StoreError> {
+    use sha2::{Digest, Sha256};
+    let mut whole = Sha256::new();
+    for lane in store.lanes()? {
+        let mut of_lane = Sha256::new();
+        let mut length = 0u64;
+        for block in store.read(lane) {
+            let block = block?;
+            length += block.len() as u64;
+            of_lane.update(&block);
+        }
+        whole.update(lane.key());
+        whole.update(length.to_be_bytes());
+        whole.update(of_lane.finalize());
+    }
+    Ok(whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
