@@ -16,7 +16,7 @@ pub use bar::{Bar, Ohlc, Resolution, Span};
 pub use candidate::{Candidate, DirectionFilter, ModelSpec, RiskUnit};
 pub use deal::{CloseReason, Direction, Episode, OpenPosition, Order, Prediction, Signal, Trade};
 pub use ids::{ContentHash, DealId, DealReference, Epic, EpicIdx, ModelId, ModelTicket, SeatIdx, StreamIdx};
-pub use market::{Costs, Market, Session, SessionError};
+pub use market::{Costs, next_funding, Market, Session, SessionError};
 pub use quote::{BadQuote, Tick};
 pub use time::{Micros, TimeError, UtcMicros};
 pub use units::{Decimal, DecimalError, Money, Price, PriceDelta, Size};

@@ -1,1 +1,19 @@
-//! To come.
+//! Orders and quotes in, trades out: the paper broker, its costs, and the running score of one candidate.
+//!
+//! Invariants: money is exact; within a bar events come in the order of its quotes; nothing here looks ahead of the
+//! quote in hand, reads `[risk]`, or knows that live dealing exists.
+
+mod book;
+mod read;
+mod score;
+mod terms;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use book::{Book, Closing, Event};
+pub use read::read_trades;
+pub use score::Score;
+pub use terms::Terms;
+pub(crate) use terms::FundingClock;

@@ -1,13 +1,14 @@
 //! The canonical bytes of the journal's entries.
 //!
-//! An entry is its length (u32, little endian), a version byte, and its fields in the postcard encoding, so that a lane
-//! reads back without an index and an old journal stays readable when a field is added under a new version.
+//! An entry is a version byte and its fields in the postcard encoding, which tells its own end, so that a lane reads
+//! back without an index and an old journal stays readable when a field is added under a new version.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Lane, Store, StoreError};
 use crate::domain::{
-    CloseReason, DealReference, Direction, ModelId, Money, Ohlc, Order, Prediction, Price, Size, Tick, Trade, UtcMicros,
+    CloseReason, ContentHash, DealReference, Direction, Micros, ModelId, Money, Ohlc, Prediction, Price, PriceDelta,
+    RiskUnit, Size, Tick, UtcMicros,
 };
 
 /// The version of everything below.
@@ -72,9 +73,25 @@ pub struct BarEntry {
     pub ticks: u32,
 }
 
-/// Lane [`Lane::Seat`].
+/// Lane [`Lane::Seat`]. A trade lies in three entries (ordered, opened, closed) that carry only what is new, since a
+/// replay of a thousand candidates writes half a million of them; [`crate::ledger::read_trades`] puts them together.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SeatEntry {
+    /// The first entry of the lane: what every trade of the seat shares.
+    Registered {
+        /// Its size.
+        size: Size,
+        /// Distance of the stop.
+        stop: PriceDelta,
+        /// Distance of the limit.
+        limit: PriceDelta,
+        /// Time exit, from the fill.
+        hold: Micros,
+        /// Its risk unit.
+        risk: RiskUnit,
+        /// Its identity without generation.
+        content_hash: ContentHash,
+    },
     /// A belief at a bar's close, and whether an order came of it.
     Predicted {
         /// The close.
@@ -85,21 +102,23 @@ pub enum SeatEntry {
         is_acted: bool,
     },
     /// An order was made.
-    Ordered(Order),
-    /// It filled.
-    Opened {
-        /// The deal's number.
-        deal: u64,
-        /// When.
+    Ordered {
+        /// The close of the bar.
         time: UtcMicros,
+        /// The side.
+        direction: Direction,
+        /// The belief behind it.
+        y_pred: Option<f64>,
+    },
+    /// The order filled.
+    Opened {
+        /// From the order to the fill.
+        after: Micros,
         /// At what level, slippage included.
         level: Price,
     },
-    /// It found no quote in time.
-    Lapsed {
-        /// The order's making.
-        made: UtcMicros,
-    },
+    /// The order found no quote in time.
+    Lapsed,
     /// A dealing rule refused the order.
     Refused {
         /// The close of the signal.
@@ -107,13 +126,30 @@ pub enum SeatEntry {
         /// Which rule.
         reason: Refusal,
     },
-    /// A deal was closed again.
-    Closed(Trade),
-    /// The model was suspended at this bar by its own doing.
+    /// The deal was closed again.
+    Closed {
+        /// From the fill to the close.
+        after: Micros,
+        /// At what level, slippage included.
+        level: Price,
+        /// Why.
+        reason: CloseReason,
+        /// Net profit.
+        profit: Money,
+        /// Slippage and funding.
+        costs: Money,
+        /// The outcome in R, costs stressed, as it was formed.
+        x: f64,
+        /// Furthest move against it.
+        adverse: PriceDelta,
+        /// Furthest move in its favour.
+        favourable: PriceDelta,
+    },
+    /// The model was suspended at this bar.
     Suspended {
         /// The close of the bar.
         time: UtcMicros,
-        /// `panic` or `nan`.
+        /// What it did.
         reason: Fault,
     },
 }
@@ -234,12 +270,9 @@ pub enum DeskEntry {
 /// # Panics
 /// Never for the types of this module: their encoding into memory cannot fail.
 pub fn encode<T: Serialize>(entry: &T, out: &mut Vec<u8>) {
-    let at = out.len();
-    out.extend_from_slice(&[0, 0, 0, 0, VERSION]);
+    out.push(VERSION);
     let bytes = std::mem::take(out);
     *out = postcard::to_extend(entry, bytes).expect("entries encode into memory");
-    let length = u32::try_from(out.len() - at - 4).expect("entries are shorter than 4 GB");
-    out[at..at + 4].copy_from_slice(&length.to_le_bytes());
 }
 
 /// The entries of a block.
@@ -247,19 +280,15 @@ pub fn encode<T: Serialize>(entry: &T, out: &mut Vec<u8>) {
 /// # Errors
 /// [`StoreError::Corrupt`] where the bytes are no whole entries of this version.
 pub fn decode<T: DeserializeOwned>(lane: Lane, mut block: &[u8]) -> Result<Vec<T>, StoreError> {
-    let corrupt = |why: &str| StoreError::Corrupt { lane: format!("{lane:?}"), why: why.to_owned() };
+    let corrupt = |why: String| StoreError::Corrupt { lane: format!("{lane:?}"), why };
     let mut entries = Vec::new();
-    while !block.is_empty() {
-        let (length, rest) = block.split_first_chunk::<4>().ok_or_else(|| corrupt("cut in a length"))?;
-        let length = u32::from_le_bytes(*length) as usize;
-        if rest.len() < length || length == 0 {
-            return Err(corrupt("cut in an entry"));
+    while let Some((version, rest)) = block.split_first() {
+        if *version != VERSION {
+            return Err(corrupt(format!("version {version} is not {VERSION}")));
         }
-        if rest[0] != VERSION {
-            return Err(corrupt(&format!("version {} is not {VERSION}", rest[0])));
-        }
-        entries.push(postcard::from_bytes(&rest[1..length]).map_err(|e| corrupt(&e.to_string()))?);
-        block = &rest[length..];
+        let (entry, rest) = postcard::take_from_bytes(rest).map_err(|e| corrupt(e.to_string()))?;
+        entries.push(entry);
+        block = rest;
     }
     Ok(entries)
 }
