@@ -38,8 +38,6 @@ pub struct Score {
     pub lapsed: u64,
     /// Orders a dealing rule refused.
     pub refused: u64,
-    /// Predictions made.
-    pub predictions: u64,
     r: f64,
     curve: Vec<f32>,
     stride: u32,

@@ -22,16 +22,58 @@ pub trait Model: Send {
 }
 
 /// Makes the model of a candidate.
-pub type ModelFactory = dyn Fn(&Candidate) -> Box<dyn Model> + Send + Sync;
+pub type ModelFactory = dyn Fn(&Candidate) -> Predictor + Send + Sync;
+
+/// A model as a seat holds it: the rules by value, since a thousand of them run in a few nanoseconds each and a pointer
+/// to follow would cost as much as they do; anything else behind the trait.
+pub enum Predictor {
+    /// [`Momentum`].
+    Momentum(Momentum),
+    /// [`MeanReversion`].
+    MeanReversion(MeanReversion),
+    /// [`Breakout`].
+    Breakout(Breakout),
+    /// [`Random`].
+    Random(Random),
+    /// Any other model.
+    Boxed(Box<dyn Model>),
+}
+
+impl std::fmt::Debug for Predictor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Momentum(rule) => rule.fmt(f),
+            Self::MeanReversion(rule) => rule.fmt(f),
+            Self::Breakout(rule) => rule.fmt(f),
+            Self::Random(rule) => rule.fmt(f),
+            Self::Boxed(_) => f.write_str("Boxed"),
+        }
+    }
+}
+
+impl Model for Predictor {
+    #[inline]
+    fn on_bar(&mut self, context: &BarContext<'_>) -> Option<Prediction> {
+        match self {
+            Self::Momentum(rule) => rule.on_bar(context),
+            Self::MeanReversion(rule) => rule.on_bar(context),
+            Self::Breakout(rule) => rule.on_bar(context),
+            Self::Random(rule) => rule.on_bar(context),
+            Self::Boxed(model) => model.on_bar(context),
+        }
+    }
+}
 
 /// The models that ship with the arena.
 #[must_use]
-pub fn build(candidate: &Candidate) -> Box<dyn Model> {
+pub fn build(candidate: &Candidate) -> Predictor {
     use crate::domain::ModelSpec;
     match candidate.spec {
-        ModelSpec::Momentum { lookback, threshold } => Box::new(Momentum::new(lookback, threshold)),
-        ModelSpec::MeanReversion { lookback, threshold } => Box::new(MeanReversion::new(lookback, threshold)),
-        ModelSpec::Breakout { lookback } => Box::new(Breakout::new(lookback)),
-        ModelSpec::Random { rate, seed } => Box::new(Random::new(rate, seed)),
+        ModelSpec::Momentum { lookback, threshold } => Predictor::Momentum(Momentum::new(lookback, threshold)),
+        ModelSpec::MeanReversion { lookback, threshold } => {
+            Predictor::MeanReversion(MeanReversion::new(lookback, threshold))
+        }
+        ModelSpec::Breakout { lookback } => Predictor::Breakout(Breakout::new(lookback)),
+        ModelSpec::Random { rate, seed } => Predictor::Random(Random::new(rate, seed)),
     }
 }

@@ -4,11 +4,13 @@ use super::{BarContext, Model};
 use crate::domain::{Direction, Prediction, Signal};
 
 /// The move of the mid over `lookback` bars, as a ratio less one; `None` while the window is shorter.
+#[inline]
 fn relative_move(mids2: &[f64], lookback: usize) -> Option<f64> {
     let last = mids2.len().checked_sub(1)?;
     Some(mids2[last] / mids2[last.checked_sub(lookback)?] - 1.0)
 }
 
+#[inline]
 fn beyond(score: f64, threshold: f64) -> Signal {
     if score > threshold {
         Some(Direction::Long)
@@ -35,6 +37,7 @@ impl Momentum {
 }
 
 impl Model for Momentum {
+    #[inline]
     fn on_bar(&mut self, context: &BarContext<'_>) -> Option<Prediction> {
         let score = relative_move(context.mids2, self.lookback)?;
         Some(Prediction { y_pred: Some(1.0 + score), signal: beyond(score, self.threshold) })
@@ -57,6 +60,7 @@ impl MeanReversion {
 }
 
 impl Model for MeanReversion {
+    #[inline]
     fn on_bar(&mut self, context: &BarContext<'_>) -> Option<Prediction> {
         let score = -relative_move(context.mids2, self.lookback)?;
         Some(Prediction { y_pred: Some(1.0 + score), signal: beyond(score, self.threshold) })

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Seat, SeatReport};
 use crate::domain::SeatIdx;
 use crate::flow::{LedgerSummary, Slice};
+use crate::models::BarContext;
 use crate::store::entry::Fault;
 
 /// A seat that its host and, in need, the director may reach.
@@ -133,7 +134,7 @@ impl Block {
                     if seat.last_bar().is_some_and(|last| bar.seq <= last) {
                         continue;
                     }
-                    if catch_unwind(AssertUnwindSafe(|| seat.on_bar(bar, round_number(number)))).is_err() {
+                    if catch_unwind(AssertUnwindSafe(|| seat.on_bar(&BarContext { bar, mids2: &bar.mids2 }, round_number(number)))).is_err() {
                         seat.suspend(Fault::Panic, bar.end, round_number(number));
                     }
                 }
@@ -189,13 +190,12 @@ impl Walk {
                     self.seat = seats.partition_point(|seat| seat.stream() < bar.stream);
                     self.is_inside = true;
                 }
+                let end = seats.partition_point(|seat| seat.stream() <= bar.stream);
                 let number = round_number(self.round);
-                while let Some(seat) = seats.get_mut(self.seat) {
-                    if seat.stream() != bar.stream {
-                        break;
-                    }
-                    seat.on_bar(bar, number);
-                    self.seat += 1;
+                let context = BarContext { bar, mids2: &bar.mids2 };
+                for at in self.seat..end {
+                    self.seat = at;
+                    seats[at].on_bar(&context, number);
                 }
                 self.is_inside = false;
                 self.bar += 1;

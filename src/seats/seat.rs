@@ -8,41 +8,60 @@ use crate::domain::{
     Bar, Candidate, DirectionFilter, Episode, Market, ModelId, Order, Prediction, SeatIdx, StreamIdx, UtcMicros,
 };
 use crate::flow::{DealTicket, LedgerSummary, Round};
-use crate::ledger::{Book, Event, FundingClock, Score, Terms};
-use crate::models::{BarContext, Model};
+use crate::ledger::{Book, Closing, Event, FundingClock, Score, Terms};
+use crate::models::{BarContext, Model, Predictor};
 use crate::store::entry::{Fault, Refusal, SeatEntry, encode};
 
 /// A model and its paper ledger.
+///
+/// What every bar touches lies together in two cache lines; the ledger, which only a trade touches, lies apart.
 pub struct Seat {
+    model: Predictor,
+    predict_every: u64,
+    predictions: u64,
+    /// The last bar seen: number and end.
+    last: Option<(u64, UtcMicros)>,
     idx: SeatIdx,
-    id: ModelId,
     stream: StreamIdx,
     direction: DirectionFilter,
-    predict_every: u64,
-    terms: Terms,
     records_predictions: bool,
-    model: Box<dyn Model>,
-    state: SeatState,
+    /// Neither suspended nor retired.
+    is_active: bool,
+    /// The book holds neither an order nor a position.
+    is_flat: bool,
+    is_warm: bool,
+    paper: Box<Paper>,
+}
+
+/// The ledger of a seat and what it has yet to hand in.
+struct Paper {
+    id: ModelId,
+    terms: Terms,
+    book: Book,
+    score: Score,
+    /// The first bar seen.
+    first: Option<(u64, UtcMicros)>,
+    fault: Option<Fault>,
+    is_retired: bool,
     clock: FundingClock,
     outbox: Outbox,
 }
 
 impl fmt::Debug for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seat").field("idx", &self.idx).field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("Seat").field("idx", &self.idx).field("model", &self.paper.id).finish_non_exhaustive()
     }
 }
 
 /// Everything of a seat that a restart must bring back, bit for bit. Models keep no state beyond their window, which
 /// comes with the bars.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct SeatState {
     book: Book,
     score: Score,
-    /// The first bar seen.
     first: Option<(u64, UtcMicros)>,
-    /// The last bar seen: number and end.
     last: Option<(u64, UtcMicros)>,
+    predictions: u64,
     is_warm: bool,
     fault: Option<Fault>,
     is_retired: bool,
@@ -86,24 +105,35 @@ impl Seat {
         stream: StreamIdx,
         candidate: &Candidate,
         market: &Market,
-        model: Box<dyn Model>,
+        model: Predictor,
         records_predictions: bool,
     ) -> Self {
         let terms = Terms::new(candidate, market);
         let mut outbox = Outbox::default();
         encode(&terms.entry(), &mut outbox.entries);
         Self {
+            model,
+            predict_every: u64::from(candidate.predict_every.max(1)),
+            predictions: 0,
+            last: None,
             idx,
-            id: candidate.id.clone(),
             stream,
             direction: candidate.direction,
-            predict_every: u64::from(candidate.predict_every.max(1)),
-            terms,
             records_predictions,
-            model,
-            state: SeatState::default(),
-            clock: FundingClock::default(),
-            outbox,
+            is_active: true,
+            is_flat: true,
+            is_warm: false,
+            paper: Box::new(Paper {
+                id: candidate.id.clone(),
+                terms,
+                book: Book::default(),
+                score: Score::default(),
+                first: None,
+                fault: None,
+                is_retired: false,
+                clock: FundingClock::default(),
+                outbox,
+            }),
         }
     }
 
@@ -122,165 +152,125 @@ impl Seat {
     /// The number of the last bar it has seen.
     #[must_use]
     pub fn last_bar(&self) -> Option<u64> {
-        self.state.last.map(|(seq, _)| seq)
+        self.last.map(|(seq, _)| seq)
     }
 
     /// Takes one bar, the `round`-th of its slice: quotes through the broker, lapse, then the signal.
     ///
     /// # Panics
-    /// Where its model does; the host catches that and calls [`Seat::suspend`].
-    pub fn on_bar(&mut self, bar: &Bar, round: u32) {
-        if self.state.fault.is_some() || self.state.is_retired {
+    /// Where its model does; the block catches that and calls [`Seat::suspend`].
+    #[inline]
+    pub fn on_bar(&mut self, context: &BarContext<'_>, round: u32) {
+        let bar = context.bar;
+        if !self.is_active {
             return;
         }
-        if !self.state.book.is_flat() {
-            self.through_broker(bar, round);
+        if !self.is_flat {
+            self.is_flat = self.paper.through_broker(self.idx, bar, round);
         }
         if !bar.is_closed {
             return;
         }
-        if self.state.first.is_none() {
-            self.state.first = Some((bar.seq, bar.start));
+        if self.last.is_none() {
+            self.paper.first = Some((bar.seq, bar.start));
         }
-        self.state.last = Some((bar.seq, bar.end));
+        self.last = Some((bar.seq, bar.end));
         if self.predict_every > 1 && bar.seq % self.predict_every != 0 {
             return;
         }
-        let Some(prediction) = self.model.on_bar(&BarContext { bar, mids2: &bar.mids2 }) else { return };
-        if !self.state.is_warm {
-            self.state.is_warm = true;
-            self.outbox.warmed = Some(round);
+        // By reference: moving the answer would read back at once, in one piece, what was just written in two.
+        let answer = self.model.on_bar(context);
+        let Some(prediction) = &answer else { return };
+        if !self.is_warm {
+            self.is_warm = true;
+            self.paper.outbox.warmed = Some(round);
         }
-        self.decide(bar, prediction, round);
-    }
-
-    #[cold]
-    fn through_broker(&mut self, bar: &Bar, round: u32) {
-        let Self { state, terms, outbox, clock, idx, .. } = self;
-        state.book.on_bar(bar, terms, clock, |event| match event {
-            Event::Opened(position) => {
-                encode(
-                    &SeatEntry::Opened { after: position.opened - position.made, level: position.open_level },
-                    &mut outbox.entries,
-                );
-            }
-            Event::Closed(closing) => {
-                let (x, r) = terms.outcome(closing.profit, closing.costs);
-                state.score.on_closed(&closing, r);
-                encode(
-                    &SeatEntry::Closed {
-                        after: closing.time - closing.position.opened,
-                        level: closing.level,
-                        reason: closing.reason,
-                        profit: closing.profit,
-                        costs: closing.costs,
-                        x,
-                        adverse: closing.position.adverse,
-                        favourable: closing.position.favourable,
-                    },
-                    &mut outbox.entries,
-                );
-                let episode = Episode {
-                    seat: *idx,
-                    number: closing.position.deal,
-                    opened: closing.position.opened,
-                    closed: closing.time,
-                    profit: closing.profit,
-                    costs: closing.costs,
-                    rho_micros: terms.risk.rho_micros,
-                    x,
-                };
-                outbox.episodes.push((round, episode));
-            }
-        });
-        if bar.is_closed {
-            if state.book.lapse(bar.end) {
-                state.score.lapsed += 1;
-                encode(&SeatEntry::Lapsed, &mut outbox.entries);
-            }
-            state.score.mark(state.book.marked(bar, terms));
-        }
-        if state.book.is_flat() {
-            outbox.flat.push((round, true));
-        }
-    }
-
-    fn decide(&mut self, bar: &Bar, prediction: Prediction, round: u32) {
         if prediction.y_pred.is_some_and(|y| !y.is_finite()) {
             self.suspend(Fault::Nan, bar.end, round);
             return;
         }
-        self.state.score.predictions += 1;
-        let wanted = prediction.signal.filter(|side| self.direction.allows(*side) && self.state.book.is_flat());
-        let is_acted = wanted.is_some() && self.terms.is_in_session(bar.end);
+        self.predictions += 1;
+        if self.records_predictions || (self.is_flat && prediction.signal.is_some()) {
+            self.decide(bar, prediction, round);
+        }
+    }
+
+    fn decide(&mut self, bar: &Bar, prediction: &Prediction, round: u32) {
+        let wanted = prediction.signal.filter(|side| self.is_flat && self.direction.allows(*side));
+        let paper = &mut *self.paper;
+        let is_acted = wanted.is_some() && paper.terms.is_in_session(bar.end);
+        let entries = &mut paper.outbox.entries;
         if self.records_predictions && (prediction.y_pred.is_some() || prediction.signal.is_some()) {
-            encode(&SeatEntry::Predicted { time: bar.end, prediction, is_acted }, &mut self.outbox.entries);
+            encode(&SeatEntry::Predicted { time: bar.end, prediction: *prediction, is_acted }, entries);
         }
         let Some(direction) = wanted else { return };
         if !is_acted {
-            self.state.score.refused += 1;
-            encode(&SeatEntry::Refused { time: bar.end, reason: Refusal::Session }, &mut self.outbox.entries);
+            paper.score.refused += 1;
+            encode(&SeatEntry::Refused { time: bar.end, reason: Refusal::Session }, entries);
             return;
         }
+        let y_pred = prediction.y_pred;
         let order = Order {
             made: bar.end,
             direction,
-            from: bar.end + self.terms.costs.latency,
-            until: bar.end + self.terms.bar,
-            y_pred: prediction.y_pred,
+            from: bar.end + paper.terms.costs.latency,
+            until: bar.end + paper.terms.bar,
+            y_pred,
         };
-        self.state.book.place(order);
-        encode(
-            &SeatEntry::Ordered { time: bar.end, direction, y_pred: prediction.y_pred },
-            &mut self.outbox.entries,
-        );
-        self.outbox.flat.push((round, false));
-        self.outbox.tickets.push((
-            round,
-            DealTicket {
-                seat: self.idx,
-                deal: self.state.book.deals() + 1,
-                made: bar.end,
-                direction,
-                valid_until: order.until,
-                y_pred: prediction.y_pred,
-            },
-        ));
+        paper.book.place(order);
+        self.is_flat = false;
+        encode(&SeatEntry::Ordered { time: bar.end, direction, y_pred }, entries);
+        paper.outbox.flat.push((round, false));
+        let deal = paper.book.deals() + 1;
+        let ticket =
+            DealTicket { seat: self.idx, deal, made: bar.end, direction, valid_until: order.until, y_pred };
+        paper.outbox.tickets.push((round, ticket));
     }
 
     /// Suspends the seat where a recorded session says so.
     pub(super) fn suspend_recorded(&mut self, round: &Round, number: u32) {
-        if self.state.fault.is_none() && round.suspensions.iter().any(|(model, _)| *model == self.id) {
+        if self.is_active && round.suspensions.iter().any(|(model, _)| *model == self.paper.id) {
             self.suspend(Fault::Deadline, round.time, number);
         }
     }
 
     /// Stops the seat for good: its ledger stays as it is, what is open stays open.
+    #[cold]
     pub fn suspend(&mut self, fault: Fault, time: UtcMicros, round: u32) {
-        self.state.fault = Some(fault);
-        self.outbox.fault = Some((round, fault));
-        encode(&SeatEntry::Suspended { time, reason: fault }, &mut self.outbox.entries);
+        self.is_active = false;
+        self.paper.fault = Some(fault);
+        self.paper.outbox.fault = Some((round, fault));
+        encode(&SeatEntry::Suspended { time, reason: fault }, &mut self.paper.outbox.entries);
     }
 
     /// Ends the seat: its candidate was retired.
     pub fn retire(&mut self) {
-        self.state.is_retired = true;
+        self.is_active = false;
+        self.paper.is_retired = true;
     }
 
     /// Hands in what happened since the last time; `None` where nothing did.
     pub fn report(&mut self) -> Option<SeatReport> {
-        if self.outbox == Outbox::default() {
+        let outbox = &mut self.paper.outbox;
+        if outbox.entries.is_empty() && outbox.flat.is_empty() && outbox.warmed.is_none() {
             return None;
         }
-        let Outbox { entries, episodes, tickets, flat, warmed, fault } = std::mem::take(&mut self.outbox);
-        Some(SeatReport { seat: self.idx, entries, episodes, tickets, flat, warmed, fault })
+        Some(SeatReport {
+            seat: self.idx,
+            entries: hand_over(&mut outbox.entries),
+            episodes: hand_over(&mut outbox.episodes),
+            tickets: hand_over(&mut outbox.tickets),
+            flat: hand_over(&mut outbox.flat),
+            warmed: outbox.warmed.take(),
+            fault: outbox.fault.take(),
+        })
     }
 
     /// The paper half of its leaderboard row.
     #[must_use]
     pub fn summary(&self) -> LedgerSummary {
-        let SeatState { book, score, first, last, .. } = &self.state;
-        let bars = first.zip(*last).map_or(0, |((first, _), (last, _))| last - first + 1);
+        let Paper { book, score, first, .. } = &*self.paper;
+        let bars = first.zip(self.last).map_or(0, |((first, _), (last, _))| last - first + 1);
         LedgerSummary {
             seat: self.idx,
             trades: score.trades,
@@ -293,11 +283,11 @@ impl Seat {
             max_drawdown: score.max_drawdown,
             equity_step_sd: score.step_sd(bars),
             exposure: first
-                .zip(*last)
+                .zip(self.last)
                 .and_then(|((_, from), (_, now))| score.exposure(from, now, book.open_for(now))),
             lapsed: score.lapsed,
             refused: score.refused,
-            predictions: score.predictions,
+            predictions: self.predictions,
             position: book.position().copied(),
             curve: score.curve(),
         }
@@ -309,7 +299,18 @@ impl Seat {
     /// Never: the state encodes into memory.
     #[must_use]
     pub fn checkpoint(&self) -> Vec<u8> {
-        postcard::to_stdvec(&self.state).expect("a seat's state encodes into memory")
+        let paper = &*self.paper;
+        let state = SeatState {
+            book: paper.book,
+            score: paper.score.clone(),
+            first: paper.first,
+            last: self.last,
+            predictions: self.predictions,
+            is_warm: self.is_warm,
+            fault: paper.fault,
+            is_retired: paper.is_retired,
+        };
+        postcard::to_stdvec(&state).expect("a seat's state encodes into memory")
     }
 
     /// Goes on from a checkpoint; nothing is handed in again.
@@ -317,8 +318,65 @@ impl Seat {
     /// # Errors
     /// Where the bytes are no checkpoint of this version.
     pub fn restore(&mut self, checkpoint: &[u8]) -> Result<(), postcard::Error> {
-        self.state = postcard::from_bytes(checkpoint)?;
-        self.outbox = Outbox::default();
+        let state: SeatState = postcard::from_bytes(checkpoint)?;
+        self.is_active = state.fault.is_none() && !state.is_retired;
+        self.is_flat = state.book.is_flat();
+        (self.last, self.predictions, self.is_warm) = (state.last, state.predictions, state.is_warm);
+        let paper = &mut *self.paper;
+        (paper.book, paper.score, paper.first) = (state.book, state.score, state.first);
+        (paper.fault, paper.is_retired) = (state.fault, state.is_retired);
+        paper.outbox = Outbox::default();
         Ok(())
+    }
+}
+
+/// Takes the items and leaves room for as many: the next slice brings about the same, and growing from nothing would
+/// copy them several times.
+fn hand_over<T>(items: &mut Vec<T>) -> Vec<T> {
+    let room = Vec::with_capacity(items.len());
+    std::mem::replace(items, room)
+}
+
+impl Paper {
+    /// Sends a bar through the paper broker; whether the book is flat afterwards.
+    fn through_broker(&mut self, seat: SeatIdx, bar: &Bar, round: u32) -> bool {
+        let Self { terms, book, score, clock, outbox, .. } = self;
+        book.on_bar(bar, terms, clock, |event| match event {
+            Event::Opened(position) => {
+                let after = position.opened - position.made;
+                encode(&SeatEntry::Opened { after, level: position.open_level }, &mut outbox.entries);
+            }
+            Event::Closed(closing) => {
+                let Closing { position, time, level, reason, profit, costs } = closing;
+                let (x, r) = terms.outcome(profit, costs);
+                score.on_closed(&closing, r);
+                let entry = SeatEntry::Closed {
+                    after: time - position.opened,
+                    level,
+                    reason,
+                    profit,
+                    costs,
+                    x,
+                    adverse: position.adverse,
+                    favourable: position.favourable,
+                };
+                encode(&entry, &mut outbox.entries);
+                let rho_micros = terms.risk.rho_micros;
+                let (number, opened) = (position.deal, position.opened);
+                outbox.episodes.push((round, Episode { seat, number, opened, closed: time, profit, costs, rho_micros, x }));
+            }
+        });
+        if bar.is_closed {
+            if book.lapse(bar.end) {
+                score.lapsed += 1;
+                encode(&SeatEntry::Lapsed, &mut outbox.entries);
+            }
+            score.mark(book.marked(bar, terms));
+        }
+        let is_flat = book.is_flat();
+        if is_flat {
+            outbox.flat.push((round, true));
+        }
+        is_flat
     }
 }
