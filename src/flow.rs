@@ -150,6 +150,31 @@ pub struct LedgerSummary {
     pub curve: Vec<f32>,
 }
 
+impl LedgerSummary {
+    /// Of a seat that has done nothing.
+    #[must_use]
+    pub fn empty(seat: SeatIdx) -> Self {
+        Self {
+            seat,
+            trades: 0,
+            wins: 0,
+            net_profit: Money::ZERO,
+            gross_win: Money::ZERO,
+            gross_loss: Money::ZERO,
+            costs: Money::ZERO,
+            equity: Money::ZERO,
+            max_drawdown: Money::ZERO,
+            equity_step_sd: None,
+            exposure: None,
+            lapsed: 0,
+            refused: 0,
+            predictions: 0,
+            position: None,
+            curve: Vec::new(),
+        }
+    }
+}
+
 /// One row of the leaderboard, in the shape of `leaderboard --json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {

@@ -177,6 +177,8 @@ pub struct Episode {
     pub seat: SeatIdx,
     /// Its number in its seat, from 1.
     pub number: u64,
+    /// The close of the bar whose signal it came from.
+    pub made: UtcMicros,
     /// When the position was opened.
     pub opened: UtcMicros,
     /// When the seat was flat again.

@@ -4,6 +4,7 @@
 //! slice; a model that panics, returns NaN or blocks stops its own seat and nothing else.
 
 mod block;
+pub mod director;
 pub mod host;
 mod seat;
 #[cfg(test)]

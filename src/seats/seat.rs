@@ -149,6 +149,12 @@ impl Seat {
         self.stream
     }
 
+    /// Whether it has neither an order nor a position.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.is_flat
+    }
+
     /// The number of the last bar it has seen.
     #[must_use]
     pub fn last_bar(&self) -> Option<u64> {
@@ -362,8 +368,9 @@ impl Paper {
                 };
                 encode(&entry, &mut outbox.entries);
                 let rho_micros = terms.risk.rho_micros;
-                let (number, opened) = (position.deal, position.opened);
-                outbox.episodes.push((round, Episode { seat, number, opened, closed: time, profit, costs, rho_micros, x }));
+                let (number, made, opened) = (position.deal, position.made, position.opened);
+                let episode = Episode { seat, number, made, opened, closed: time, profit, costs, rho_micros, x };
+                outbox.episodes.push((round, episode));
             }
         });
         if bar.is_closed {

@@ -4,6 +4,7 @@
 //! [`entry`] alone; the stores see bytes.
 
 pub mod entry;
+pub mod actor;
 mod memory;
 mod sled;
 

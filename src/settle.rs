@@ -1,0 +1,986 @@
+//! What follows a slice: the seats' reports go to the promoter, its changes and the live seats' tickets to the desk,
+//! everything to the journal, and the whole onto the board.
+//!
+//! It is pure but for the broker and the desk's journal behind their seams. The director's actors and the plain calls of
+//! [`crate::pipeline`] both end here, so that what a slice means is written once. Rounds are taken one by one whatever
+//! the slice: no result depends on where slices are cut.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+
+use crate::broker::Broker;
+use crate::config::Config;
+use crate::control::{Command, ControlError, Done};
+use crate::desk::{Desk, DeskCheckpoint, DeskContext, Journal, LiveRight};
+use crate::domain::{
+    Bar, Candidate, Decimal, DirectionFilter, Episode, ModelSpec, SeatIdx, StreamIdx, UtcMicros,
+};
+use crate::flow::{Board, Change, DealTicket, Health, LedgerSummary, PositionRow, Round, Row, Slice, State};
+use crate::models::ModelFactory;
+use crate::promoter::{Promoter, Registration};
+use crate::seats::director::Gathered;
+use crate::seats::{Seat, SeatReport, SharedSeat};
+use crate::sim::venue::Venue;
+use crate::store::entry::{BarEntry, DeskEntry, Fault, SeatEntry, SessionEntry, encode, read_lane};
+use crate::store::views::{self, Head, RosterEntry};
+use crate::store::{Commit, Lane, Store, StoreError};
+
+/// Lifecycle changes that the board keeps.
+const LIFECYCLE_MAX: usize = 1_000;
+
+/// Why an arena could not go on from its store.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record is not what this version writes.
+    #[error("record {name:?} of the store cannot be read: {why}")]
+    Record {
+        /// Which.
+        name: String,
+        /// How.
+        why: String,
+    },
+}
+
+/// The desk's entries of a slice, until the slice's commit takes them along.
+///
+/// The venue lives in this process and its book is part of the same commit, so that an intent and its deal are durable
+/// together or not at all; a broker outside needs a journal that flushes before it answers.
+#[derive(Debug, Default)]
+struct SliceJournal(Mutex<Vec<DeskEntry>>);
+
+impl SliceJournal {
+    fn take(&self) -> Vec<DeskEntry> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Journal for SliceJournal {
+    fn write(&self, entries: Vec<DeskEntry>) -> BoxFuture<'_, Result<(), String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(entries);
+        ready(Ok(())).boxed()
+    }
+}
+
+/// Where a restarted arena goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Resume {
+    /// The resampler's checkpoint.
+    pub bars: Vec<u8>,
+    /// Whether the feed had ended.
+    pub is_done: bool,
+    /// Event time of the last round.
+    pub time: Option<UtcMicros>,
+}
+
+/// What a slice led to.
+#[derive(Clone, Debug, Default)]
+pub struct Settled {
+    /// Lifecycle changes, in order.
+    pub changes: Vec<Change>,
+    /// Something happened that must be durable at once: a lifecycle change or a live intent.
+    pub is_weighty: bool,
+}
+
+/// The arena behind the seats.
+#[derive(Debug)]
+pub struct Settlement {
+    config: Arc<Config>,
+    roster: Vec<RosterEntry>,
+    candidates: BTreeMap<SeatIdx, Candidate>,
+    unregistered: BTreeSet<SeatIdx>,
+    promoter: Promoter,
+    desk: Desk,
+    venue: Arc<Venue>,
+    journal: SliceJournal,
+    commit: Commit,
+    is_flat: Vec<bool>,
+    summaries: BTreeMap<SeatIdx, LedgerSummary>,
+    lifecycle: Vec<Arc<Change>>,
+    head: Head,
+    epic_lanes: Vec<u16>,
+    stream_lanes: Vec<u16>,
+    accepted: Vec<u64>,
+    bars: Vec<u64>,
+    bad: Vec<(String, u64)>,
+    explained: BTreeSet<SeatIdx>,
+    round_micros: u64,
+    recording_fault: Option<String>,
+    keeps_quotes: bool,
+}
+
+/// A settlement with the seats that belong to it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The settlement.
+    pub settlement: Settlement,
+    /// Every active candidate's seat, by registration number.
+    pub seats: Vec<SharedSeat>,
+    /// Where to go on; `None` at the very beginning.
+    pub resume: Option<Resume>,
+}
+
+/// The number of `name` in `known`, added at its end where it is new: lanes keep their numbers when a configuration
+/// changes.
+fn lane_number<T: PartialEq>(known: &mut Vec<T>, name: T) -> u16 {
+    let at = known.iter().position(|other| *other == name).unwrap_or_else(|| {
+        known.push(name);
+        known.len() - 1
+    });
+    u16::try_from(at).expect("an arena has fewer than 65,536 lanes of a kind")
+}
+
+fn json_record<T: serde::de::DeserializeOwned + Default>(store: &dyn Store, name: &str) -> Result<T, OpenError> {
+    match store.record(name)? {
+        None => Ok(T::default()),
+        Some(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|error| OpenError::Record { name: name.to_owned(), why: error.to_string() }),
+    }
+}
+
+fn postcard_record<T: serde::de::DeserializeOwned>(store: &dyn Store, name: &str) -> Result<Option<T>, OpenError> {
+    let Some(bytes) = store.record(name)? else { return Ok(None) };
+    let read = postcard::from_bytes(&bytes);
+    read.map(Some).map_err(|error| OpenError::Record { name: name.to_owned(), why: error.to_string() })
+}
+
+fn seat_record(seat: SeatIdx) -> String {
+    format!("seat/{}", seat.0)
+}
+
+impl Settlement {
+    /// Opens an arena over its store: goes on from what is there, registers what is new, retires what is gone.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(config: Arc<Config>, store: &dyn Store, models: &ModelFactory) -> Result<Opened, OpenError> {
+        let mut head: Head = json_record(store, views::HEAD)?;
+        let roster: Vec<RosterEntry> = json_record(store, views::ROSTER)?;
+        let board: Board = json_record(store, views::BOARD)?;
+        let epic_lanes = config.markets.iter().map(|m| lane_number(&mut head.epics, m.epic.to_string())).collect();
+        let streams = config.streams();
+        let mut stream_names = std::mem::take(&mut head.streams);
+        let stream_lanes = streams
+            .iter()
+            .map(|(epic, resolution)| {
+                lane_number(&mut stream_names, (config.market(*epic).epic.to_string(), resolution.to_string()))
+            })
+            .collect();
+        head.streams = stream_names;
+
+        let mut promoter = Promoter::new(&config.promotion, &config.hash);
+        if let Some(bytes) = store.record("promoter")? {
+            let name = || "promoter".to_owned();
+            promoter.restore(&bytes).map_err(|error| OpenError::Record { name: name(), why: error.to_string() })?;
+        }
+        let desk_entries: Vec<DeskEntry> = read_lane(store, Lane::Desk)?;
+        let desk = Desk::recover(postcard_record::<DeskCheckpoint>(store, "desk")?, &desk_entries);
+        let venue = Arc::new(Venue::new(config.markets.iter().filter_map(|market| {
+            // A configuration that loads has whole slippage in every market that a model trades.
+            Some((market.clone(), config.costs_in(market)?))
+        })));
+        if let Some(checkpoint) = postcard_record(store, "venue")? {
+            venue.restore(checkpoint);
+        }
+        let accepted: Vec<u64> = postcard_record(store, "accepted")?.unwrap_or_default();
+        let bars: Vec<u64> = postcard_record(store, "bars_closed")?.unwrap_or_default();
+        let is_new = head.time.is_none();
+        let resume = store.record("bars")?.map(|bars| Resume { bars, is_done: head.is_done, time: head.time });
+        let mut settlement = Self {
+            is_flat: vec![true; roster.len()],
+            summaries: BTreeMap::new(),
+            candidates: BTreeMap::new(),
+            unregistered: BTreeSet::new(),
+            lifecycle: board.lifecycle,
+            promoter,
+            desk,
+            venue,
+            journal: SliceJournal::default(),
+            commit: Commit::default(),
+            accepted: widened(accepted, config.markets.len()),
+            bars: widened(bars, streams.len()),
+            bad: Vec::new(),
+            explained: BTreeSet::new(),
+            round_micros: 0,
+            recording_fault: None,
+            keeps_quotes: config.feed.record,
+            epic_lanes,
+            stream_lanes,
+            head,
+            roster,
+            config: Arc::clone(&config),
+        };
+        settlement.note_configuration(is_new);
+        let seats = settlement.seat_all(store, models)?;
+        Ok(Opened { settlement, seats, resume })
+    }
+
+    /// Writes the configuration down where it is new.
+    fn note_configuration(&mut self, is_new: bool) {
+        if is_new || self.head.config_hash != self.config.hash {
+            let entry = SessionEntry::Configured {
+                hash: self.config.hash.clone(),
+                canonical: self.config.canonical.clone(),
+            };
+            self.session(&entry);
+            self.head.config_hash.clone_from(&self.config.hash);
+        }
+    }
+
+    /// A seat for every candidate: the one it had in this store, as it was, or a new one.
+    fn seat_all(&mut self, store: &dyn Store, models: &ModelFactory) -> Result<Vec<SharedSeat>, OpenError> {
+        let config = Arc::clone(&self.config);
+        let mut seats = Vec::with_capacity(config.candidates.len());
+        for candidate in &config.candidates {
+            let hash = candidate.content_hash.hex();
+            let known = self.roster.iter().rposition(|entry| {
+                entry.model == candidate.id.as_str()
+                    && entry.content_hash == hash
+                    && self.promoter.state(SeatIdx(entry.seat)) != Some(State::Retired)
+            });
+            let Some(at) = known else {
+                let (_, seat) = self.seat_new(candidate, models);
+                seats.push(seat);
+                continue;
+            };
+            let idx = SeatIdx(self.roster[at].seat);
+            let mut seat = self.make_seat(idx, candidate, models);
+            if let Some(bytes) = store.record(&seat_record(idx))? {
+                seat.restore(&bytes)
+                    .map_err(|error| OpenError::Record { name: seat_record(idx), why: error.to_string() })?;
+            }
+            self.is_flat[at] = seat.is_flat();
+            self.summaries.insert(idx, seat.summary());
+            self.candidates.insert(idx, candidate.clone());
+            if self.promoter.state(idx).is_none() {
+                self.unregistered.insert(idx);
+            }
+            seats.push(Arc::new(Mutex::new(seat)));
+        }
+        self.retire_missing();
+        let rights = self.rights_of_live();
+        self.desk.set_rights(rights);
+        Ok(seats)
+    }
+
+    /// Retires every registered candidate that the configuration no longer declares; its record stays.
+    fn retire_missing(&mut self) {
+        let gone: Vec<SeatIdx> = self
+            .roster
+            .iter()
+            .map(|entry| SeatIdx(entry.seat))
+            .filter(|seat| !self.candidates.contains_key(seat) && self.promoter.is_registered(*seat))
+            .collect();
+        let time = self.head.time.unwrap_or_default();
+        let mut changes = Vec::new();
+        for seat in gone {
+            changes.extend(self.promoter.retire_removed(seat, time, "no longer in the configuration"));
+        }
+        self.take_changes(&changes);
+    }
+
+    fn make_seat(&self, idx: SeatIdx, candidate: &Candidate, models: &ModelFactory) -> Seat {
+        let stream = self.config.streams().binary_search(&(candidate.epic, candidate.resolution));
+        let stream = StreamIdx(u16::try_from(stream.expect("a candidate's stream is one of the configuration's"))
+            .expect("an arena has fewer than 65,536 streams"));
+        let market = self.config.market(candidate.epic);
+        Seat::new(idx, stream, candidate, market, models(candidate), self.config.arena.record_predictions)
+    }
+
+    fn seat_new(&mut self, candidate: &Candidate, models: &ModelFactory) -> (SeatIdx, SharedSeat) {
+        let number = u32::try_from(self.roster.len()).expect("an arena has fewer than 2^32 trials");
+        let idx = SeatIdx(number);
+        let market = self.config.market(candidate.epic);
+        self.roster.push(RosterEntry {
+            seat: number,
+            model: candidate.id.to_string(),
+            ticket: candidate.ticket(0).to_string(),
+            version: candidate.version.clone(),
+            epic: market.epic.to_string(),
+            resolution: candidate.resolution.to_string(),
+            content_hash: candidate.content_hash.hex(),
+            generation: 0,
+            generations_began: Vec::new(),
+            registered: self.head.time.unwrap_or_default(),
+            settings: settings_of(candidate),
+            currency: market.currency.clone(),
+            floor_r: candidate.risk.floor_r,
+            hold: candidate.hold,
+        });
+        let seat = self.make_seat(idx, candidate, models);
+        self.is_flat.push(true);
+        self.summaries.insert(idx, seat.summary());
+        self.candidates.insert(idx, candidate.clone());
+        self.unregistered.insert(idx);
+        (idx, Arc::new(Mutex::new(seat)))
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Whether nobody is eligible or live and the desk has nothing open: rounds may travel in slices.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.promoter.is_quiet() && self.desk.is_quiet()
+    }
+
+    /// Whether any candidate is live.
+    #[must_use]
+    pub fn has_live(&self) -> bool {
+        !self.desk.is_quiet()
+    }
+
+    /// Takes a slice that every seat has run.
+    pub async fn settle(&mut self, slice: &Slice, gathered: Gathered) -> Settled {
+        self.register_new(slice);
+        let Gathered { report, stuck } = gathered;
+        let mut reports = report.reports;
+        for summary in report.summaries {
+            self.summaries.insert(summary.seat, summary);
+        }
+        self.note_stuck(slice, &stuck, &mut reports);
+        let mut events = RoundEvents::of(&reports);
+        let mut settled = Settled::default();
+        for (number, round) in slice.rounds.iter().enumerate() {
+            self.keep_round(round);
+            let of_round = events.next(number);
+            self.settle_round(round, of_round, &reports, number, &mut settled).await;
+        }
+        for report in &mut reports {
+            if let Some((_, is_flat)) = report.flat.last() {
+                self.is_flat[report.seat.0 as usize] = *is_flat;
+            }
+            self.commit.append(Lane::Seat(report.seat.0), std::mem::take(&mut report.entries));
+        }
+        let written = self.journal.take();
+        settled.is_weighty |= !settled.changes.is_empty() || !written.is_empty();
+        let mut bytes = Vec::new();
+        written.iter().for_each(|entry| encode(entry, &mut bytes));
+        self.commit.append(Lane::Desk, bytes);
+        settled
+    }
+
+    async fn settle_round(
+        &mut self,
+        round: &Round,
+        events: EventsOfRound<'_>,
+        reports: &[SeatReport],
+        number: usize,
+        settled: &mut Settled,
+    ) {
+        let mut changes = Vec::new();
+        for &seat in events.warmed {
+            changes.extend(self.promoter.on_warm(seat.1, round.time));
+        }
+        for &(_, seat, fault) in events.faults {
+            changes.extend(self.promoter.on_suspended(seat, round.time, fault_sentence(fault)));
+        }
+        if !events.episodes.is_empty() {
+            self.explained.extend(events.episodes.iter().map(|(_, episode)| episode.seat));
+            let mut episodes: Vec<Episode> = events.episodes.iter().map(|(_, episode)| *episode).collect();
+            let flat_before = &self.is_flat;
+            let is_flat = |seat: SeatIdx| flat_at(reports, seat, number).unwrap_or(flat_before[seat.0 as usize]);
+            changes.extend(self.promoter.on_round(round.time, &mut episodes, &is_flat));
+        }
+        let rights = self.take_changes(&changes);
+        if !(self.desk.is_quiet() && changes.is_empty()) {
+            let tickets = self.live_tickets(reports, number);
+            for (_, episode) in events.episodes {
+                if self.desk.is_live(episode.seat)
+                    && let Some(candidate) = self.candidates.get(&episode.seat)
+                {
+                    self.desk.on_paper_episode(episode, candidate.size);
+                }
+            }
+            let venue = Arc::clone(&self.venue);
+            let config = Arc::clone(&self.config);
+            let before_quote = |epic: crate::domain::EpicIdx, tick: &crate::domain::Tick| {
+                venue.on_quote(&config.market(epic).epic, tick);
+            };
+            let context = DeskContext {
+                arena: &config.arena.name,
+                markets: &config.markets,
+                risk: &config.risk,
+                broker: &*venue as &dyn Broker,
+                journal: &self.journal,
+                before_quote: &before_quote,
+            };
+            self.desk.on_round(round, &changes, &rights, &tickets, &context).await;
+        }
+        settled.changes.append(&mut changes);
+    }
+
+    /// The tickets that live seats made in round `number`.
+    fn live_tickets(&self, reports: &[SeatReport], number: usize) -> Vec<DealTicket> {
+        let live = self.candidates.keys().filter(|seat| self.desk.is_live(**seat) || self.is_live(**seat));
+        live.filter_map(|seat| reports.binary_search_by_key(seat, |report| report.seat).ok())
+            .flat_map(|at| reports[at].tickets.iter().filter(|(round, _)| *round as usize == number))
+            .map(|(_, ticket)| *ticket)
+            .collect()
+    }
+
+    fn is_live(&self, seat: SeatIdx) -> bool {
+        self.promoter.state(seat) == Some(State::Live)
+    }
+
+    /// Registers the candidates that wait for the first event time.
+    fn register_new(&mut self, slice: &Slice) {
+        let Some(round) = slice.rounds.first() else { return };
+        let first = round.bars.iter().map(|bar| bar.start).min().unwrap_or(round.time);
+        let time = self.head.time.unwrap_or(first);
+        for seat in std::mem::take(&mut self.unregistered) {
+            let Some(candidate) = self.candidates.get(&seat) else { continue };
+            let generation = self.promoter.register(
+                time,
+                &Registration {
+                    seat,
+                    model: candidate.id.clone(),
+                    content_hash: candidate.content_hash,
+                    floor_r: candidate.risk.floor_r,
+                },
+            );
+            let entry = &mut self.roster[seat.0 as usize];
+            entry.registered = time;
+            entry.generation = generation;
+            entry.ticket = candidate.ticket(generation).to_string();
+            entry.generations_began = (0..generation).map(|_| time).collect();
+            self.explained.insert(seat);
+        }
+        self.keep_audit();
+    }
+
+    /// A model that was too slow for a live round: its seat's lane says so, and so does the session, so that a replay
+    /// suspends it at the same place.
+    fn note_stuck(&mut self, slice: &Slice, stuck: &[SeatIdx], reports: &mut Vec<SeatReport>) {
+        let Some(round) = slice.rounds.last() else { return };
+        for &seat in stuck {
+            let Some(model) = self.roster.get(seat.0 as usize).map(|entry| entry.model.clone()) else { continue };
+            let mut entries = Vec::new();
+            encode(&SeatEntry::Suspended { time: round.time, reason: Fault::Deadline }, &mut entries);
+            let last = u32::try_from(slice.rounds.len() - 1).expect("a slice holds at most 1,024 rounds");
+            reports.push(SeatReport {
+                seat,
+                entries,
+                episodes: Vec::new(),
+                tickets: Vec::new(),
+                flat: Vec::new(),
+                warmed: None,
+                fault: Some((last, Fault::Deadline)),
+            });
+            let reason = fault_sentence(Fault::Deadline).to_owned();
+            self.session(&SessionEntry::Suspended { time: round.time, model: model.as_str().into(), reason });
+        }
+        reports.sort_by_key(|report| report.seat);
+    }
+
+    /// Journals a round's quotes, bars and closing.
+    fn keep_round(&mut self, round: &Round) {
+        let suspensions: Vec<SessionEntry> = round
+            .suspensions
+            .iter()
+            .map(|(model, reason)| SessionEntry::Suspended {
+                time: round.time,
+                model: model.clone(),
+                reason: reason.clone(),
+            })
+            .collect();
+        suspensions.iter().for_each(|entry| self.session(entry));
+        for of_epic in &round.quotes {
+            let epic = of_epic.epic.0 as usize;
+            self.accepted[epic] += of_epic.quotes.len() as u64;
+            if self.keeps_quotes {
+                let mut bytes = Vec::with_capacity(of_epic.quotes.len() * 20);
+                of_epic.quotes.iter().for_each(|tick| encode(tick, &mut bytes));
+                self.commit.append(Lane::Quotes(self.epic_lanes[epic]), bytes);
+            }
+        }
+        let closed: Vec<&Bar> = round.bars.iter().filter(|bar| bar.is_closed).collect();
+        for bar in &closed {
+            let stream = bar.stream.0 as usize;
+            self.bars[stream] += 1;
+            let entry = BarEntry { start: bar.start, bid: bar.bid, offer: bar.offer, ticks: bar.ticks };
+            let mut bytes = Vec::new();
+            encode(&entry, &mut bytes);
+            self.commit.append(Lane::Bars(self.stream_lanes[stream]), bytes);
+        }
+        if !closed.is_empty() {
+            let streams = closed.iter().map(|bar| self.stream_lanes[bar.stream.0 as usize]).collect();
+            let quotes = self.accepted.clone();
+            self.session(&SessionEntry::Closed { time: round.time, streams, quotes });
+            self.head.rounds += 1;
+        }
+        self.head.time = Some(round.time);
+        self.head.quotes = self.accepted.iter().sum();
+    }
+
+    fn session(&mut self, entry: &SessionEntry) {
+        let mut bytes = Vec::new();
+        encode(entry, &mut bytes);
+        self.commit.append(Lane::Session, bytes);
+    }
+
+    fn keep_audit(&mut self) {
+        let mut bytes = Vec::new();
+        self.promoter.take_audit().iter().for_each(|record| encode(record, &mut bytes));
+        self.commit.append(Lane::Audit, bytes);
+    }
+
+    /// Notes changes of state everywhere they show, and gives the rights of those that lead to live.
+    fn take_changes(&mut self, changes: &[Change]) -> Vec<LiveRight> {
+        if changes.is_empty() {
+            return Vec::new();
+        }
+        self.keep_audit();
+        let mut rights = Vec::new();
+        for change in changes {
+            self.explained.insert(change.seat);
+            let generation = self.promoter.generation(change.seat);
+            if let Some(entry) = self.roster.get_mut(change.seat.0 as usize)
+                && generation > entry.generation
+            {
+                entry.generation = generation;
+                entry.generations_began.push(change.time);
+                if let Some(candidate) = self.candidates.get(&change.seat) {
+                    entry.ticket = candidate.ticket(generation).to_string();
+                }
+            }
+            rights.extend(self.right_of(change));
+            self.lifecycle.push(Arc::new(change.clone()));
+        }
+        let surplus = self.lifecycle.len().saturating_sub(LIFECYCLE_MAX);
+        self.lifecycle.drain(..surplus);
+        rights
+    }
+
+    fn right_of(&self, change: &Change) -> Option<LiveRight> {
+        let candidate = self.candidates.get(&change.seat)?;
+        let market = self.config.market(candidate.epic);
+        let size = self.promoter.live_size(candidate.size, market.size_min);
+        LiveRight::of(change, candidate, self.promoter.generation(change.seat), market, size)
+    }
+
+    /// The rights of the seats that are live when an arena starts again.
+    fn rights_of_live(&self) -> Vec<LiveRight> {
+        let live = self.candidates.iter().filter(|(seat, _)| self.is_live(**seat));
+        live.filter_map(|(seat, candidate)| {
+            self.right_of(&Change {
+                time: self.head.time.unwrap_or_default(),
+                seat: *seat,
+                model: candidate.id.clone(),
+                from: State::Live,
+                to: State::Live,
+                reason: "restart".to_owned(),
+            })
+        })
+        .collect()
+    }
+
+    /// Does what an operator asks; the caller commits and flushes before it answers.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn command(&mut self, command: &Command) -> Result<Done, ControlError> {
+        let time = self.head.time.ok_or_else(|| ControlError::Refused("no bar has closed yet".to_owned()))?;
+        let sentence = |reason: &Option<String>| reason.clone().unwrap_or_else(|| "by the operator".to_owned());
+        let mut notes = Vec::new();
+        let changes = match command {
+            Command::Promote { model, reason, is_override } => {
+                let seat = self.find(model.as_str())?;
+                self.promoter.promote(seat, time, reason.as_deref(), *is_override)?
+            }
+            Command::Demote { model, reason } => {
+                let seat = self.find(model.as_str())?;
+                self.promoter.demote(seat, time, &sentence(reason))?
+            }
+            Command::Retire { model, reason } => {
+                let seat = self.find(model.as_str())?;
+                self.promoter.retire(seat, time, &sentence(reason))?
+            }
+            Command::Halt { reason } => {
+                let closed = self.on_desk(time, Some(&sentence(reason)), None).await?;
+                notes.push(format!("live dealing halted; {closed} live position(s) closing"));
+                Vec::new()
+            }
+            Command::Resume { reason } => {
+                self.on_desk(time, None, Some(&sentence(reason))).await?;
+                notes.push("live dealing goes on".to_owned());
+                Vec::new()
+            }
+            Command::Reload => return Err(ControlError::Invalid("a reload needs the new file".to_owned())),
+        };
+        let rights = self.take_changes(&changes);
+        if !changes.is_empty() {
+            self.tell_desk(time, &changes, &rights).await;
+        }
+        let written = self.journal.take();
+        let mut bytes = Vec::new();
+        written.iter().for_each(|entry| encode(entry, &mut bytes));
+        self.commit.append(Lane::Desk, bytes);
+        Ok(Done { changes, notes })
+    }
+
+    async fn on_desk(
+        &mut self,
+        time: UtcMicros,
+        halt: Option<&str>,
+        resume: Option<&str>,
+    ) -> Result<usize, ControlError> {
+        let venue = Arc::clone(&self.venue);
+        let config = Arc::clone(&self.config);
+        let before_quote = |_: crate::domain::EpicIdx, _: &crate::domain::Tick| {};
+        let context = DeskContext {
+            arena: &config.arena.name,
+            markets: &config.markets,
+            risk: &config.risk,
+            broker: &*venue as &dyn Broker,
+            journal: &self.journal,
+            before_quote: &before_quote,
+        };
+        let mut closed = 0;
+        if let Some(reason) = halt {
+            closed = self.desk.halt(time, reason, &context).await;
+        }
+        if let Some(reason) = resume {
+            self.desk.resume(time, reason, &context).await.map_err(ControlError::Refused)?;
+        }
+        Ok(closed)
+    }
+
+    /// Tells the desk of changes that an operator made between two rounds.
+    async fn tell_desk(&mut self, time: UtcMicros, changes: &[Change], rights: &[LiveRight]) {
+        let round = Round { seq: 0, time, bars: Vec::new(), quotes: Vec::new(), suspensions: Vec::new() };
+        let venue = Arc::clone(&self.venue);
+        let config = Arc::clone(&self.config);
+        let before_quote = |_: crate::domain::EpicIdx, _: &crate::domain::Tick| {};
+        let context = DeskContext {
+            arena: &config.arena.name,
+            markets: &config.markets,
+            risk: &config.risk,
+            broker: &*venue as &dyn Broker,
+            journal: &self.journal,
+            before_quote: &before_quote,
+        };
+        self.desk.on_round(&round, changes, rights, &[], &context).await;
+    }
+
+    /// The seat of a name as users write it.
+    ///
+    /// # Errors
+    /// [`ControlError::NoSuchModel`] with what comes near.
+    pub fn find(&self, name: &str) -> Result<SeatIdx, ControlError> {
+        views::find(&self.roster, name).map(|entry| SeatIdx(entry.seat))
+    }
+
+    /// The roster's entry of a seat.
+    #[must_use]
+    pub fn roster_entry(&self, seat: SeatIdx) -> Option<&RosterEntry> {
+        self.roster.get(seat.0 as usize)
+    }
+
+    /// The gates of a seat.
+    #[must_use]
+    pub fn explain(&self, seat: SeatIdx) -> Option<crate::flow::Explanation> {
+        self.promoter.explain(seat, self.head.time.unwrap_or_default())
+    }
+
+    /// Its lifecycle, as far as the board keeps it.
+    #[must_use]
+    pub fn lifecycle_of(&self, seat: SeatIdx) -> Vec<Change> {
+        self.lifecycle.iter().filter(|change| change.seat == seat).map(|change| (**change).clone()).collect()
+    }
+
+    /// Numbers that come from the shell: refused rows, and how long the last slice took.
+    pub fn note_health(&mut self, bad: Vec<(String, u64)>, round_micros: u64) {
+        (self.bad, self.round_micros) = (bad, round_micros);
+    }
+
+    /// Writes a fault down that was survived.
+    pub fn note_fault(&mut self, kind: &str, text: &str) {
+        let time = self.head.time.unwrap_or_default();
+        self.session(&SessionEntry::Fault { time, kind: kind.to_owned(), text: text.to_owned() });
+    }
+
+    /// The store records no longer: nothing may be dealt for real, and the surface says so. Paper goes on in memory.
+    pub async fn stop_recording(&mut self, fault: &str) {
+        if self.recording_fault.is_none() {
+            self.recording_fault = Some(fault.to_owned());
+            let time = self.head.time.unwrap_or_default();
+            // Halting cannot fail on the venue of this process; the reason is what matters.
+            if let Err(error) = self.on_desk(time, Some(fault), None).await {
+                tracing::error!(%error, "live dealing could not be halted");
+            }
+        }
+        self.commit = Commit::default();
+    }
+
+    /// Whether the store still records.
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.recording_fault.is_none()
+    }
+
+    /// The feed has ended.
+    pub fn finish(&mut self) {
+        self.head.is_done = true;
+    }
+
+    /// What has gathered since the last commit. With `checkpoints` (every seat's, and the resampler's `bars`) it is a
+    /// place to go on from; without, entries alone.
+    pub fn take_commit(&mut self, checkpoints: Option<(Vec<(SeatIdx, Vec<u8>)>, Vec<u8>)>) -> Commit {
+        let mut commit = std::mem::take(&mut self.commit);
+        if let Some((seats, bars)) = checkpoints {
+            let records = &mut commit.records;
+            records.extend(seats.into_iter().map(|(seat, bytes)| (seat_record(seat), bytes)));
+            records.push(("bars".to_owned(), bars));
+            records.push(("promoter".to_owned(), self.promoter.checkpoint()));
+            let postcards = [
+                ("desk", postcard::to_stdvec(&self.desk.checkpoint())),
+                ("venue", postcard::to_stdvec(&self.venue.checkpoint())),
+                ("accepted", postcard::to_stdvec(&self.accepted)),
+                ("bars_closed", postcard::to_stdvec(&self.bars)),
+            ];
+            for (name, bytes) in postcards {
+                records.push((name.to_owned(), bytes.expect("checkpoints encode into memory")));
+            }
+            let mut json = |name: String, value: serde_json::Result<Vec<u8>>| {
+                records.push((name, value.expect("records are plain JSON")));
+            };
+            json(views::HEAD.to_owned(), serde_json::to_vec(&self.head));
+            json(views::ROSTER.to_owned(), serde_json::to_vec(&self.roster));
+            let time = self.head.time.unwrap_or_default();
+            for seat in std::mem::take(&mut self.explained) {
+                if let Some(explanation) = self.promoter.explain(seat, time) {
+                    json(views::explain_record(seat.0), serde_json::to_vec(&explanation));
+                }
+            }
+            let board = self.board();
+            commit.records.push((views::BOARD.to_owned(), serde_json::to_vec(&board).expect("a board is plain JSON")));
+        }
+        commit
+    }
+
+    /// The board as of the last round.
+    #[must_use]
+    pub fn board(&self) -> Board {
+        let order = self.promoter.ranking();
+        let mut rows = Vec::with_capacity(order.len());
+        let mut curves = Vec::with_capacity(order.len());
+        let waiting = self.unregistered.iter().copied();
+        for (at, seat) in order.into_iter().chain(waiting).enumerate() {
+            let rank = u32::try_from(at + 1).unwrap_or(u32::MAX);
+            if let Some(row) = self.row(seat, rank) {
+                rows.push(Arc::new(row));
+                curves.push(Arc::new(self.summaries.get(&seat).map(|s| s.curve.clone()).unwrap_or_default()));
+            }
+        }
+        let streams = self.config.streams();
+        Board {
+            arena: self.config.arena.name.clone(),
+            time: self.head.time,
+            rows,
+            curves,
+            lifecycle: self.lifecycle.clone(),
+            desk: self.desk.view(),
+            health: Health {
+                quotes: self.head.quotes,
+                bad_quotes: self.bad.clone(),
+                bars: streams
+                    .iter()
+                    .zip(&self.bars)
+                    .map(|((epic, resolution), count)| {
+                        (self.config.market(*epic).epic.to_string(), resolution.to_string(), *count)
+                    })
+                    .collect(),
+                rounds: self.head.rounds,
+                round_micros: self.round_micros,
+                is_recording: self.is_recording(),
+                fault: self.recording_fault.clone(),
+            },
+            is_done: self.head.is_done,
+        }
+    }
+
+    fn row(&self, seat: SeatIdx, rank: u32) -> Option<Row> {
+        let entry = self.roster.get(seat.0 as usize)?;
+        let evidence = self.promoter.row(seat);
+        let empty = LedgerSummary::empty(seat);
+        let ledger = self.summaries.get(&seat).unwrap_or(&empty);
+        let ratio = |a: f64, b: f64| (b > 0.0).then(|| a / b);
+        Some(Row {
+            rank,
+            model: entry.model.as_str().into(),
+            ticket: entry.ticket.clone(),
+            epic: entry.epic.clone(),
+            state: evidence.as_ref().map_or(State::Warming, |row| row.state),
+            episodes: evidence.as_ref().map_or(0, |row| row.episodes),
+            wins: ledger.wins,
+            net_profit: ledger.net_profit,
+            currency: entry.currency.clone(),
+            mean_r: evidence.as_ref().and_then(|row| row.mean_r),
+            lcb95_r: evidence.as_ref().and_then(|row| row.lcb95_r),
+            log10_e: evidence.as_ref().and_then(|row| row.log10_e),
+            progress: evidence.as_ref().and_then(|row| row.progress),
+            max_drawdown_r: evidence.as_ref().map_or(0.0, |row| row.max_drawdown_r),
+            profit_factor: ratio(ledger.gross_win.as_f64(), ledger.gross_loss.as_f64()),
+            win_rate: ratio(ledger.wins as f64, ledger.trades as f64),
+            exposure: ledger.exposure,
+            open_position: ledger.position.as_ref().map(PositionRow::from),
+            flags: evidence.map(|row| row.flags).unwrap_or_default(),
+        })
+    }
+
+    /// Applies a changed configuration that needs no restart: what is gone retires, what is new joins with fresh
+    /// evidence. Returns the changes, the seats that join and those that end.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`] where it would touch a candidate that is live.
+    pub async fn reload(
+        &mut self,
+        new: Arc<Config>,
+        gone: &[String],
+        joining: &[String],
+        difference: &str,
+        models: &ModelFactory,
+    ) -> Result<(Vec<Change>, Vec<SharedSeat>, Vec<SeatIdx>), ControlError> {
+        let mut leaving = Vec::new();
+        for name in gone {
+            let seat = self.find(name)?;
+            if self.desk.is_live(seat) || self.is_live(seat) {
+                let why = format!("{name} is live: demote it first, then reload");
+                return Err(ControlError::Refused(why));
+            }
+            leaving.push(seat);
+        }
+        let time = self.head.time.unwrap_or_default();
+        let mut changes = Vec::new();
+        for seat in &leaving {
+            changes.extend(self.promoter.retire_removed(*seat, time, "taken out of the configuration"));
+            self.candidates.remove(seat);
+            self.unregistered.remove(seat);
+        }
+        self.promoter.set_config(&new.promotion, &new.hash);
+        self.config = Arc::clone(&new);
+        let mut seats = Vec::new();
+        for candidate in new.candidates.iter().filter(|c| joining.iter().any(|name| *name == c.id.as_str())) {
+            seats.push(self.seat_new(candidate, models).1);
+        }
+        self.session(&SessionEntry::Reloaded { time, difference: difference.to_owned() });
+        self.note_configuration(false);
+        self.take_changes(&changes);
+        Ok((changes, seats, leaving))
+    }
+}
+
+fn widened(mut counts: Vec<u64>, len: usize) -> Vec<u64> {
+    counts.resize(len.max(counts.len()), 0);
+    counts
+}
+
+fn fault_sentence(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Panic => "its model panicked",
+        Fault::Nan => "its model predicted something that is not finite",
+        Fault::Deadline => "its model took longer than [arena] model_deadline over one bar",
+    }
+}
+
+/// Whether `seat` is flat after round `number`, as far as its report says.
+fn flat_at(reports: &[SeatReport], seat: SeatIdx, number: usize) -> Option<bool> {
+    let at = reports.binary_search_by_key(&seat, |report| report.seat).ok()?;
+    let until = reports[at].flat.partition_point(|(round, _)| *round as usize <= number);
+    reports[at].flat[..until].last().map(|(_, is_flat)| *is_flat)
+}
+
+/// What happened in the rounds of a slice, each kind in order of round, then seat.
+struct RoundEvents {
+    episodes: Vec<(u32, Episode)>,
+    warmed: Vec<(u32, SeatIdx)>,
+    faults: Vec<(u32, SeatIdx, Fault)>,
+    at: (usize, usize, usize),
+}
+
+struct EventsOfRound<'a> {
+    episodes: &'a [(u32, Episode)],
+    warmed: &'a [(u32, SeatIdx)],
+    faults: &'a [(u32, SeatIdx, Fault)],
+}
+
+impl RoundEvents {
+    fn of(reports: &[SeatReport]) -> Self {
+        let mut episodes: Vec<_> = reports.iter().flat_map(|report| report.episodes.iter().copied()).collect();
+        episodes.sort_by_key(|(round, episode)| (*round, episode.closed, episode.seat));
+        let mut warmed: Vec<_> =
+            reports.iter().filter_map(|report| report.warmed.map(|round| (round, report.seat))).collect();
+        warmed.sort_unstable();
+        let mut faults: Vec<_> =
+            reports.iter().filter_map(|report| report.fault.map(|(round, fault)| (round, report.seat, fault))).collect();
+        faults.sort_by_key(|(round, seat, _)| (*round, *seat));
+        Self { episodes, warmed, faults, at: (0, 0, 0) }
+    }
+
+    /// The events of round `number`; rounds are asked for in order.
+    fn next(&mut self, number: usize) -> EventsOfRound<'_> {
+        let from = self.at;
+        self.at.0 += self.episodes[from.0..].partition_point(|(round, _)| *round as usize <= number);
+        self.at.1 += self.warmed[from.1..].partition_point(|(round, _)| *round as usize <= number);
+        self.at.2 += self.faults[from.2..].partition_point(|(round, ..)| *round as usize <= number);
+        EventsOfRound {
+            episodes: &self.episodes[from.0..self.at.0],
+            warmed: &self.warmed[from.1..self.at.1],
+            faults: &self.faults[from.2..self.at.2],
+        }
+    }
+}
+
+/// A candidate's settings as `show` lists them.
+fn settings_of(candidate: &Candidate) -> Vec<(String, String)> {
+    let mut settings: Vec<(String, String)> = Vec::new();
+    let mut add = |key: &str, value: String| settings.push((key.to_owned(), value));
+    match candidate.spec {
+        ModelSpec::Momentum { lookback, threshold } => {
+            add("kind", "momentum".to_owned());
+            add("lookback", lookback.to_string());
+            add("threshold", threshold.to_string());
+        }
+        ModelSpec::MeanReversion { lookback, threshold } => {
+            add("kind", "mean_reversion".to_owned());
+            add("lookback", lookback.to_string());
+            add("threshold", threshold.to_string());
+        }
+        ModelSpec::Breakout { lookback } => {
+            add("kind", "breakout".to_owned());
+            add("lookback", lookback.to_string());
+        }
+        ModelSpec::Random { rate, .. } => {
+            add("kind", "random".to_owned());
+            add("rate", rate.to_string());
+        }
+    }
+    let side = match candidate.direction {
+        DirectionFilter::Both => "both",
+        DirectionFilter::Long => "long",
+        DirectionFilter::Short => "short",
+    };
+    add("bar", candidate.resolution.to_string());
+    add("direction", side.to_owned());
+    add("predict_every", candidate.predict_every.to_string());
+    add("hold", candidate.hold.to_string());
+    add("stop", points(candidate.stop_points));
+    add("limit", points(candidate.limit_points));
+    add("size", candidate.size.to_string());
+    add("risk_unit", format!("{:.6}", candidate.risk.rho_micros / 1e6));
+    add("floor_r", candidate.risk.floor_r.to_string());
+    settings
+}
+
+fn points(points: Decimal) -> String {
+    format!("{points} points")
+}
