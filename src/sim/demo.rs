@@ -11,7 +11,7 @@ use super::market::{MarketSpec, Markets};
 pub const DEMO_EDGE_DEFAULT: f64 = super::market::EDGE_DEFAULT;
 
 /// The candidate that the market's edge is planted for.
-pub const PLANTED: &str = "momentum:lookback=1,threshold=0.00036,stop=4";
+pub const PLANTED: &str = "momentum:lookback=1,threshold=0.00039,stop=4";
 
 /// Where the demo's event time begins: Monday 2025-01-06T00:00:00Z, the better part of a trading week ahead of it.
 pub const START: UtcMicros = UtcMicros(1_736_121_600_000_000);

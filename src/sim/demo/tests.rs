@@ -132,3 +132,27 @@ fn report() {
         }
     }
 }
+
+#[test]
+#[ignore = "a report for tuning"]
+fn report_pulses() {
+    for seed in 1..4 {
+        let mut market = Synthetic::new(MarketSpec::of(&market(), 0.3), seed, START);
+        let mut seat = Seat::new(planted(), terms(), seed);
+        let mut pulses = std::collections::BTreeSet::new();
+        loop {
+            let tick = market.next_tick();
+            if (tick.time - START).0 > 60 * 24 * 3_600_000_000 {
+                break;
+            }
+            pulses.extend(market.pulse_starts_at().map(|t| t.0));
+            seat.on_tick(tick);
+        }
+        let (inside, outside): (Vec<&Outcome>, Vec<&Outcome>) = seat.outcomes.iter().partition(|o| pulses.contains(&o.made));
+        let mean = |o: &[&Outcome]| o.iter().map(|o| o.x).sum::<f64>() / o.len() as f64;
+        let mins = |o: &[&Outcome]| o.iter().map(|o| (o.closed - o.opened) as f64).sum::<f64>() / o.len() as f64 / 6e7;
+        let hist = |o: &[&Outcome], lo: f64, hi: f64| o.iter().filter(|o| o.x >= lo && o.x < hi).count();
+        println!("pulses {} inside {} {:+.3} outside {} {:+.3} all {:+.3} +- {:.3} worst {} minutes {}", pulses.len(), inside.len(), mean(&inside), outside.len(), mean(&outside), seat.mean(), seat.standard_error(), seat.worst(), mins(&inside));
+        for o in [&inside, &outside] { println!("<-1.5 {} <-1.15 {} <-0.95 {} mid {} win {}", hist(o, -9., -1.5), hist(o, -1.5, -1.15), hist(o, -1.15, -0.95), hist(o, -0.95, 0.95), hist(o, 0.95, 9.)); }
+    }
+}

@@ -9,7 +9,7 @@ use crate::domain::{Epic, Market, Price, PriceDelta};
 /// The planted edge's signature and the distances that earn it; see [`super::Synthetic`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plant {
-    /// Net stressed R per trade of the planted rule; 0 leaves a martingale.
+    /// Net stressed R per trade of the planted rule, at most [`EDGE_MAX`]; 0 leaves a martingale.
     pub edge_r: f64,
     /// The least and the largest jump that opens a pulse, in points.
     pub jump_points: (f64, f64),
@@ -46,7 +46,7 @@ pub struct MarketSpec {
     pub news_per_day: f64,
     /// What of a point the planted rule is expected to lose by slippage at each market fill.
     pub slippage_points: f64,
-    /// The largest edge that [`Plant::edge_r`] can honour is about 0.8; more is cut there.
+    /// The planted edge.
     pub plant: Plant,
 }
 
@@ -72,11 +72,15 @@ const SPREAD: [f64; 24] = [
 /// The edge of `arena demo` and of `feed.source = "sim"` where nothing else is asked for, in R.
 pub const EDGE_DEFAULT: f64 = 0.3;
 
+/// The largest edge that can be planted: beyond it nearly every pulse would have to win.
+pub const EDGE_MAX: f64 = 0.6;
+
 impl MarketSpec {
-    /// The shape of a market known by its dealing rules, with the edge `edge_r` planted in it.
+    /// The shape of a market known by its dealing rules, with the edge `edge_r` planted in it, held inside of 0 and
+    /// [`EDGE_MAX`].
     ///
     /// Epics that name EUR/USD, GBP/USD or gold start near a price of theirs; any other starts at 10,000 points. The
-    /// rest is in points. The planted rule is `momentum` on bars of `1m` with `lookback = 1`, a threshold of 4.6
+    /// rest is in points. The planted rule is `momentum` on bars of `1m` with `lookback = 1`, a threshold of 4.9
     /// points (as a ratio), `stop = 4`, `limit = 4`, `hold = "6m"`.
     #[must_use]
     pub fn of(market: &Market, edge_r: f64) -> Self {
@@ -95,14 +99,14 @@ impl MarketSpec {
             tick: PriceDelta::from_micros(tick),
             start: Price::from_micros(start / tick * tick),
             quotes_per_minute: ACTIVITY.map(|part| part * quotes),
-            sd_points: VOLATILITY.map(|part| part * 0.75),
+            sd_points: VOLATILITY.map(|part| part * 0.6),
             spread_points: SPREAD.map(|part| part * 0.5),
             step_max_points: 7.0,
-            news_per_day: 1.0,
+            news_per_day: 0.6,
             slippage_points: 0.05,
             plant: Plant {
-                edge_r: if edge_r.is_finite() { edge_r.clamp(0.0, 0.8) } else { 0.0 },
-                jump_points: (5.2, 6.2),
+                edge_r: if edge_r.is_finite() { edge_r.clamp(0.0, EDGE_MAX) } else { 0.0 },
+                jump_points: (5.4, 6.2),
                 barrier_points: 4.0,
                 sd_points: 2.6,
                 hold_minutes: 6,
