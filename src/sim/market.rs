@@ -368,13 +368,9 @@ impl Synthetic {
         };
         // The corridor is wider than what the rule needs, so that a fill somewhat off the mid of now is decided too.
         let (ahead, behind) = (gain + 0.4, loss + 0.4);
-        let (low, high) = if side > 0.0 {
-            (state.mid - behind, state.mid + ahead)
-        } else {
-            (state.mid - ahead, state.mid + behind)
-        };
-        state.phase =
-            Phase::Running { low, high, until: state.now + i64::from(plant.hold_minutes) * MINUTE, lean };
+        let (low, high) =
+            if side > 0.0 { (state.mid - behind, state.mid + ahead) } else { (state.mid - ahead, state.mid + behind) };
+        state.phase = Phase::Running { low, high, until: state.now + i64::from(plant.hold_minutes) * MINUTE, lean };
     }
 
     /// Rate and volatility of what is left of this minute.

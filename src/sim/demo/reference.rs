@@ -69,7 +69,17 @@ pub(super) struct Seat {
 impl Seat {
     pub(super) fn new(rule: Rule, terms: Terms, seed: u64) -> Self {
         let rng = Rng::new(seed, &rule.name);
-        Self { rule, terms, rng, mids: Vec::new(), bar_end: 0, last: None, made: 0, book: Book::Flat, outcomes: Vec::new() }
+        Self {
+            rule,
+            terms,
+            rng,
+            mids: Vec::new(),
+            bar_end: 0,
+            last: None,
+            made: 0,
+            book: Book::Flat,
+            outcomes: Vec::new(),
+        }
     }
 
     pub(super) fn on_tick(&mut self, tick: Tick) {
@@ -184,8 +194,7 @@ fn beyond(s: f64, threshold: f64) -> f64 {
 pub(super) fn promoted_after(outcomes: &[Outcome], slots: f64, episodes_min: usize) -> Option<(usize, UtcMicros)> {
     let (first_share, alpha, bets, floor) = (0.8f64, 0.05, 12, 3.0);
     let (least, most) = (0.01f64, 0.9 / floor);
-    let lambda: Vec<f64> =
-        (0..bets).map(|j| least * (most / least).powf(f64::from(j) / f64::from(bets - 1))).collect();
+    let lambda: Vec<f64> = (0..bets).map(|j| least * (most / least).powf(f64::from(j) / f64::from(bets - 1))).collect();
     let mut wealth = vec![first_share / f64::from(bets); lambda.len()];
     for (n, outcome) in outcomes.iter().enumerate() {
         if outcome.x < -floor {

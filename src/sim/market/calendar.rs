@@ -33,7 +33,11 @@ impl Week {
             let (open, close) = moment(0).zip(moment(5)).expect("the calendar goes on for another week");
             if close.as_microsecond() > time.0 {
                 let offset = i64::from(zone.to_offset(open).seconds()) * 1_000_000;
-                return Self { open: UtcMicros(open.as_microsecond()), close: UtcMicros(close.as_microsecond()), offset };
+                return Self {
+                    open: UtcMicros(open.as_microsecond()),
+                    close: UtcMicros(close.as_microsecond()),
+                    offset,
+                };
             }
             sunday = sunday.checked_add(jiff::Span::new().days(7)).expect("the calendar goes on for another week");
         }

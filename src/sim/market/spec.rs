@@ -42,7 +42,7 @@ pub struct MarketSpec {
     pub spread_points: [f64; 24],
     /// No bid or offer moves further than this from one quote to the next, in points: weekends and news included.
     pub step_max_points: f64,
-    /// Bursts of news in a day, on average.
+    /// Bursts of news in a day of quiet minutes, on average; while a pulse runs there is none.
     pub news_per_day: f64,
     /// What of a point the planted rule is expected to lose by slippage at each market fill.
     pub slippage_points: f64,
@@ -102,7 +102,7 @@ impl MarketSpec {
             sd_points: VOLATILITY.map(|part| part * 0.6),
             spread_points: SPREAD.map(|part| part * 0.5),
             step_max_points: 7.0,
-            news_per_day: 0.6,
+            news_per_day: 1.2,
             slippage_points: 0.05,
             plant: Plant {
                 edge_r: if edge_r.is_finite() { edge_r.clamp(0.0, EDGE_MAX) } else { 0.0 },
