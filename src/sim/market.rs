@@ -53,9 +53,9 @@ const PULSE_RATE: f64 = 2.0;
 /// Source: Siegmund (1985), *Sequential Analysis*, section X.2.
 const OVERSHOOT: f64 = 0.85;
 
-/// The outcome that pulses must have for all trades of the planted rule to have a mean of `edge` in R: some 12 in 100 of
-/// them have no pulse behind them (moves of the ordinary market and of news beyond the threshold) and lose about 0.35 R,
-/// and pulses cut off by the rule's deadline give somewhat less than the formula. Measured, see the demo's tests.
+/// The outcome that pulses must have for all trades of the planted rule to have a mean of `edge`, in R: about one in seven of
+/// them has no pulse behind it (moves of the ordinary market and of news beyond the threshold) and loses about 0.35 R,
+/// and pulses cut off by the rule's deadline give somewhat less than the formula. Measured: see the demo's tests.
 fn pulse_edge(edge: f64) -> f64 {
     1.14 * edge + 0.09
 }

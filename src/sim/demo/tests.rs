@@ -212,3 +212,26 @@ fn with_an_edge_only_followers_of_moves_earn() {
         assert!(made < opened && opened < closed);
     }
 }
+
+#[test]
+fn a_pulse_stands_behind_most_trades_and_the_rest_lose() {
+    let mut market = Synthetic::new(MarketSpec::of(&market(), DEMO_EDGE_DEFAULT), 8, START);
+    let mut seat = Seat::new(planted(), terms(), 8);
+    let mut pulses = std::collections::BTreeSet::new();
+    loop {
+        let tick = market.next_tick();
+        if (tick.time - START).0 > 30 * 24 * HOUR {
+            break;
+        }
+        pulses.extend(market.pulse_starts_at().map(|time| time.0));
+        seat.on_tick(tick);
+    }
+    let (inside, outside): (Vec<Outcome>, Vec<Outcome>) =
+        seat.outcomes.iter().partition(|outcome| pulses.contains(&outcome.made));
+    let mean = |outcomes: &[Outcome]| outcomes.iter().map(|o| o.x).sum::<f64>() / outcomes.len() as f64;
+    let share = outside.len() as f64 / seat.outcomes.len() as f64;
+    println!("{:+.3} R in pulses, {:+.3} R in {:.1} % outside", mean(&inside), mean(&outside), share * 100.0);
+    assert!((0.05..0.2).contains(&share), "{share}");
+    assert!(inside.len() * 100 > pulses.len() * 80, "{} of {} pulses are traded", inside.len(), pulses.len());
+    assert!((0.3..0.5).contains(&mean(&inside)) && mean(&outside) < -0.1);
+}

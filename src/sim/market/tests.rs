@@ -333,3 +333,14 @@ fn leans_give_the_chances_that_they_are_found_for() {
         assert!((reached - chance).abs() < 1e-6, "{chance}: {reached}");
     }
 }
+
+#[test]
+fn quotes_are_made_faster_than_they_are_traded() {
+    let mut market = Synthetic::new(spec(0.3), 1, monday());
+    let (n, began) = (200_000u32, std::time::Instant::now());
+    market.skip(u64::from(n));
+    let each = began.elapsed() / n;
+    println!("{} ns a quote", each.as_nanos());
+    // An optimised build takes some 60 ns; this bound is for a debug build on a busy machine.
+    assert!(each < std::time::Duration::from_micros(20), "{each:?} a quote");
+}
