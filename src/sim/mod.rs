@@ -1,1 +1,8 @@
-//! To come.
+//! The synthetic world: a seeded market that quotes, and the configuration of `arena demo` that trades in it.
+//!
+//! Everything here is a function of a specification and a seed. No clock is read and no library function is called
+//! whose last bit may differ between machines, so that the same seed quotes the same prices everywhere.
+
+pub mod demo;
+pub mod market;
+pub mod rng;
