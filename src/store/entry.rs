@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Lane, Store, StoreError};
 use crate::domain::{
-    CloseReason, DealReference, Direction, ModelId, Money, Ohlc, Order, Prediction, Price, Size, Tick, Trade, UtcMicros,
+    CloseReason, DealReference, Direction, Epic, Micros, ModelId, Money, Ohlc, Order, Prediction, Price, SeatIdx, Size,
+    Tick, Trade, UtcMicros,
 };
 
 /// The version of everything below.
@@ -149,6 +150,10 @@ pub enum DeskEntry {
         reference: DealReference,
         /// The candidate.
         model: ModelId,
+        /// Its registration number.
+        seat: SeatIdx,
+        /// The market.
+        epic: Epic,
         /// The number of the deal in its seat.
         deal: u64,
         /// The side.
@@ -159,6 +164,8 @@ pub enum DeskEntry {
         stop: i64,
         /// Distance of the limit, in millionths of the price.
         limit: i64,
+        /// Time exit, from the fill.
+        hold: Micros,
     },
     /// About to be closed; flushed before it is sent.
     CloseIntent {
@@ -224,6 +231,15 @@ pub enum DeskEntry {
     Resumed {
         /// Event time.
         time: UtcMicros,
+        /// Who or why.
+        reason: String,
+    },
+    /// A position of our book that the broker does not know was given up by an operator; its profit is not known.
+    WrittenOff {
+        /// Event time.
+        time: UtcMicros,
+        /// Ours.
+        reference: DealReference,
         /// Who or why.
         reason: String,
     },
