@@ -340,7 +340,9 @@ impl Book {
         let open = self.alive().filter(|deal| deal.phase == Phase::Open && !deal.is_lost);
         let marks = open.filter_map(|deal| {
             let market = markets.iter().find(|market| market.epic == deal.epic)?;
-            Some(deal.profit_at(deal.exit_side(self.quotes.get(&deal.epic)?), market))
+            // After a crash quotes from before its fill may come again: they say nothing of it.
+            let tick = self.quotes.get(&deal.epic).filter(|tick| Some(tick.time) >= deal.opened)?;
+            Some(deal.profit_at(deal.exit_side(tick), market))
         });
         self.day_profit(now) + marks.sum()
     }

@@ -212,11 +212,8 @@ fn one_position_a_candidate_and_no_ticket_without_a_right() {
     world.hold();
     let mut of_other = ticket(80.0, 1, Direction::Long);
     of_other.seat = SeatIdx(1);
-    let recorded = world.play(
-        &round(80.0, &[quote(79.0, 13_000, 13_001)]),
-        &[],
-        &[ticket(80.0, 2, Direction::Long), of_other],
-    );
+    let recorded =
+        world.play(&round(80.0, &[quote(79.0, 13_000, 13_001)]), &[], &[ticket(80.0, 2, Direction::Long), of_other]);
     assert_eq!(refusals(&recorded), ["one_position: model-0 has a live deal already"]);
 }
 
@@ -247,8 +244,7 @@ fn a_deal_in_doubt_blocks_its_seat_and_halts_when_it_stays_so() {
     broker.on_positions(unreachable());
     world.buy();
     assert_eq!(world.statuses(), ["unknown"]);
-    let recorded =
-        world.play(&round(70.0, &[quote(69.0, 13_000, 13_001)]), &[], &[ticket(70.0, 2, Direction::Long)]);
+    let recorded = world.play(&round(70.0, &[quote(69.0, 13_000, 13_001)]), &[], &[ticket(70.0, 2, Direction::Long)]);
     assert_eq!(refusals(&recorded), ["unknown_outcome: model-0 has a deal in doubt"]);
     for second in [80.0, 90.0] {
         world.play(&round(second, &[quote(second - 1.0, 13_000, 13_001)]), &[], &[]);

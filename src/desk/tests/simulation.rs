@@ -61,7 +61,10 @@ fn simulate(seed: u64) -> bool {
     let is_halted = world.desk.halted().is_some_and(|reason| !reason.is_empty());
     assert!(is_halted || ours_sorted == theirs_sorted, "seed {seed}: ours {ours:?}, theirs {theirs_sorted:?}");
     if !is_halted {
-        assert!(view.trades.iter().all(|row| row.status != "unknown" || row.opened.is_some()), "seed {seed}: doubt left");
+        assert!(
+            view.trades.iter().all(|row| row.status != "unknown" || row.opened.is_some()),
+            "seed {seed}: doubt left"
+        );
     }
     for (reference, n) in sent {
         assert_eq!(n, 1, "seed {seed}: intent {reference} twice");
