@@ -39,7 +39,7 @@ pub use self::approved::Approved;
 pub use self::dealing::{Desk, DeskCheckpoint};
 pub use self::reconcile::{Break, Expected, compare};
 pub use self::reference::{REFERENCE_LENGTH_MAX, deal_reference};
-pub use self::risk::{LiveRight, Refused, SeatDeal, Situation, approve, is_daily_loss_reached};
+pub use self::risk::{LiveRight, Refused, SeatDeal, Situation, approve, is_daily_loss_reached, ramp_size};
 
 use crate::broker::Broker;
 use crate::config::RiskConfig;

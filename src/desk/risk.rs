@@ -122,6 +122,16 @@ pub struct Refused {
     pub why: String,
 }
 
+/// The live size on a step of the ramp: that share of the candidate's `full` size, rounded down to hundredths, yet no
+/// smaller than the market deals, and never above the full size.
+#[must_use]
+pub fn ramp_size(full: Size, step: f64, size_min: Size) -> Size {
+    const HUNDREDTH: i64 = 10_000;
+    #[expect(clippy::cast_possible_truncation, reason = "a share of a size is no larger than the size")]
+    let share = (full.micros() as f64 * step.clamp(0.0, 1.0)).floor() as i64;
+    Size::from_micros(share / HUNDREDTH * HUNDREDTH).max(size_min).min(full)
+}
+
 /// Whether a day's result has reached the limit.
 #[must_use]
 pub fn is_daily_loss_reached(result: Money, limit: Money) -> bool {
@@ -193,4 +203,33 @@ pub fn approve(
         at: ticket.made,
         valid_until: ticket.valid_until,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_the_ramp_is_dealable_and_never_above_the_full_size() {
+        for (full, step, least, want) in [
+            ("4", 0.25, "0.5", "1"),
+            ("1", 0.25, "0.5", "0.5"),
+            ("1", 1.0, "0.5", "1"),
+            ("1", 7.0, "0.5", "1"),
+            ("1.37", 0.5, "0.5", "0.68"),
+            ("0.4", 0.5, "0.5", "0.4"),
+            ("1", f64::NAN, "0.5", "0.5"),
+        ] {
+            let size = ramp_size(full.parse().unwrap(), step, least.parse().unwrap());
+            assert_eq!(size.to_string(), want, "{full} x {step}");
+        }
+    }
+
+    #[test]
+    fn a_loss_reaches_the_limit_and_nothing_else_does() {
+        let reached =
+            |result: &str, limit: &str| is_daily_loss_reached(result.parse().unwrap(), limit.parse().unwrap());
+        assert!(reached("-200", "200") && reached("-0.000001", "0"));
+        assert!(!reached("-199.999999", "200") && !reached("0", "0") && !reached("300", "200"));
+    }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use super::world::*;
 use crate::broker::scripted::{Answer, Call};
 use crate::broker::{BrokerError, Deal, DealStatus};
-use crate::desk::{SeatDeal, Situation, approve};
-use crate::domain::{CloseReason, Direction, Money, Price, SeatIdx, Trade};
+use crate::desk::{Desk, DeskContext, LiveRight, SeatDeal, Situation, approve};
+use crate::domain::{CloseReason, Direction, EpicIdx, Money, Price, SeatIdx, Tick, Trade};
 use crate::flow::State;
 use crate::sim::venue::Fault;
 use crate::store::entry::DeskEntry;
@@ -389,6 +389,59 @@ fn a_live_trade_stands_beside_its_paper_twin_scaled_to_its_size() {
     assert_eq!(world.desk.view().trades[0].twin_profit, None, "another signal, another seat");
     world.desk.on_paper_trade(&twin, SeatIdx(0));
     assert_eq!(world.desk.view().trades[0].twin_profit, Some(money("2.8")), "half the size");
+}
+
+#[test]
+fn a_confirmation_that_comes_after_we_gave_the_deal_up_is_a_break() {
+    let (mut world, broker) = World::of_scripted();
+    broker.on_open(Answer::Fail(BrokerError::Unreachable("cut".to_owned())));
+    world.buy();
+    assert_eq!(world.statuses(), ["rejected"], "nobody knew of it");
+    let reference = world.desk.view().trades[0].deal_reference.clone();
+    broker.put(Deal { reference: reference.as_str().into(), ..stranger() });
+    world.play(&round(120.0, &[quote(119.0, 13_000, 13_001)]), &[], &[]);
+    let reason = world.desk.halted().unwrap();
+    assert!(reason.starts_with(&format!("position DI1 ({reference}")), "{reason}");
+}
+
+#[test]
+fn a_change_to_live_without_a_right_halts_and_deals_nothing() {
+    let mut world = World::of_venue();
+    let (quotes, to_live) = (round(60.0, &[quote(59.0, 13_000, 13_001)]), [change(at(60.0), SeatIdx(0), State::Live)]);
+    world.play_with(&quotes, &to_live, &[], &[ticket(60.0, 1, Direction::Long)]);
+    assert_eq!(world.desk.halted(), Some("model-0 went live without a right to deal"));
+    assert!(world.statuses().is_empty());
+    let away = change(at(60.0), SeatIdx(0), State::Shadow);
+    assert!(LiveRight::of(&away, &candidate(SeatIdx(0)), 0, &market(), size("1")).is_none());
+    let of_other = change(at(60.0), SeatIdx(1), State::Live);
+    assert!(LiveRight::of(&of_other, &candidate(SeatIdx(0)), 0, &market(), size("1")).is_none());
+}
+
+#[test]
+fn a_foreign_position_is_found_even_while_nothing_deals() {
+    let mut world = World::of_venue();
+    world.venue.appear(stranger());
+    world.play(&round(60.0, &[quote(59.0, 13_000, 13_001)]), &[], &[]);
+    assert!(world.desk.halted().unwrap().contains("not in our book"), "at the start");
+}
+
+#[test]
+fn its_futures_can_be_moved_between_threads() {
+    fn is_send<T: Send>(future: T) -> T {
+        future
+    }
+    let world = World::of_venue();
+    let mut desk = Desk::new();
+    let hook = |_: EpicIdx, _: &Tick| {};
+    let ctx = DeskContext {
+        arena: "test",
+        markets: &world.markets,
+        risk: &world.risk,
+        broker: &world.venue,
+        journal: &world.journal,
+        before_quote: &hook,
+    };
+    assert_eq!(done(is_send(desk.on_round(&round(60.0, &[]), &[], &[], &[], &ctx))), []);
 }
 
 #[test]

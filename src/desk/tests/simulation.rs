@@ -79,7 +79,7 @@ fn run(seed: u64) -> (World, BTreeMap<DealReference, u32>) {
     let mut dice = Dice(seed);
     let mut world = World::of_venue();
     world.risk.max_daily_loss = "100000".parse().unwrap();
-    let (is_harsh, mut mid, mut second) = (seed % 2 == 0, 13_000i64, 0.0);
+    let (is_harsh, mut mid, mut second) = (seed.is_multiple_of(2), 13_000i64, 0.0);
     let mut deals = [0u64; 3];
     for step in 0..120u32 {
         let quotes: Vec<_> = (0..1 + dice.roll(5))

@@ -207,8 +207,18 @@ impl World {
 
     pub(super) fn play(&mut self, round: &Round, changes: &[Change], tickets: &[DealTicket]) -> Vec<DeskEntry> {
         let rights: Vec<_> = changes.iter().filter(|c| c.to == State::Live).map(|c| right(c.seat)).collect();
+        self.play_with(round, changes, &rights, tickets)
+    }
+
+    pub(super) fn play_with(
+        &mut self,
+        round: &Round,
+        changes: &[Change],
+        rights: &[LiveRight],
+        tickets: &[DealTicket],
+    ) -> Vec<DeskEntry> {
         let hook = |_: EpicIdx, tick: &Tick| self.venue.on_quote(&self.markets[0].epic, tick);
-        done(self.desk.on_round(round, changes, &rights, tickets, &context!(self, hook)))
+        done(self.desk.on_round(round, changes, rights, tickets, &context!(self, hook)))
     }
 
     pub(super) fn halt(&mut self, second: f64, reason: &str) -> usize {
