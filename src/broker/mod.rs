@@ -1,5 +1,7 @@
 //! The seam to whoever deals for real. The desk alone calls it, and only with orders that passed its risk rules.
 
+pub mod scripted;
+
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -115,4 +117,11 @@ pub trait Broker: Send + Sync + std::fmt::Debug {
 
     /// Everything that is open on the account, ours or not.
     fn open_positions(&self) -> BoxFuture<'_, Result<Vec<Deal>, BrokerError>>;
+
+    /// Deals whose status changed since this was last asked, oldest first, each as it is now. Never waits: a broker
+    /// that streams its confirmations keeps them until they are taken. One that does not stream says nothing here, and
+    /// the desk finds out by looking up.
+    fn take_updates(&self) -> Vec<Deal> {
+        Vec::new()
+    }
 }

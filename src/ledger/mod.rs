@@ -15,5 +15,5 @@ mod tests;
 pub use book::{Book, Closing, Event};
 pub use read::read_trades;
 pub use score::Score;
-pub use terms::Terms;
 pub(crate) use terms::FundingClock;
+pub use terms::Terms;

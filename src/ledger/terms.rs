@@ -1,6 +1,8 @@
 //! What stays the same for every trade of a candidate: distances, costs, risk unit, and the step from price to money.
 
-use crate::domain::{Candidate, Costs, Direction, Market, Micros, Money, PriceDelta, RiskUnit, Size, UtcMicros, next_funding};
+use crate::domain::{
+    Candidate, Costs, Direction, Market, Micros, Money, PriceDelta, RiskUnit, Size, UtcMicros, next_funding,
+};
 use crate::store::entry::SeatEntry;
 
 /// The terms on which a candidate trades on paper.
@@ -96,7 +98,11 @@ impl Terms {
 
     /// Where stop and limit lie for an entry at `level`.
     #[must_use]
-    pub fn exits(&self, direction: Direction, level: crate::domain::Price) -> (crate::domain::Price, crate::domain::Price) {
+    pub fn exits(
+        &self,
+        direction: Direction,
+        level: crate::domain::Price,
+    ) -> (crate::domain::Price, crate::domain::Price) {
         match direction {
             Direction::Long => (level - self.stop, level + self.limit),
             Direction::Short => (level + self.stop, level - self.limit),

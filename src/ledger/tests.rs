@@ -38,16 +38,17 @@ fn closing(events: &[Event]) -> Closing {
 }
 
 /// Ticks of minute 1 (from 60,000 ms) and the expected `reason, open, close, profit, costs`.
-fn check(name: &str, direction: Direction, slippage: &str, ticks: Vec<Tick>, want: (CloseReason, &str, &str, &str, &str)) {
+fn check(
+    name: &str,
+    direction: Direction,
+    slippage: &str,
+    ticks: Vec<Tick>,
+    want: (CloseReason, &str, &str, &str, &str),
+) {
     let (events, book) = run(direction, slippage, &[minute(1, ticks)]);
     let c = closing(&events);
-    let got = (
-        c.reason,
-        c.position.open_level.to_string(),
-        c.level.to_string(),
-        c.profit.to_string(),
-        c.costs.to_string(),
-    );
+    let got =
+        (c.reason, c.position.open_level.to_string(), c.level.to_string(), c.profit.to_string(), c.costs.to_string());
     assert_eq!(got, (want.0, want.1.into(), want.2.into(), want.3.into(), want.4.into()), "{name}");
     assert!(book.is_flat(), "{name}");
 }
@@ -235,7 +236,11 @@ fn where_only_bars_are_known_the_stop_comes_first_and_the_open_counts() {
             vec![bare(1, ["1.1001", "1.1020", "1.0990", "1.1001"])],
             (CloseReason::Stop, "1.0994", 120_000),
         ),
-        ("limit alone", vec![bare(1, ["1.1001", "1.1020", "1.0999", "1.1001"])], (CloseReason::Limit, "1.1014", 120_000)),
+        (
+            "limit alone",
+            vec![bare(1, ["1.1001", "1.1020", "1.0999", "1.1001"])],
+            (CloseReason::Limit, "1.1014", 120_000),
+        ),
         (
             "opens beyond the stop",
             vec![quiet.clone(), bare(2, ["1.0980", "1.1020", "1.0970", "1.1"])],

@@ -134,7 +134,11 @@ impl Block {
                     if seat.last_bar().is_some_and(|last| bar.seq <= last) {
                         continue;
                     }
-                    if catch_unwind(AssertUnwindSafe(|| seat.on_bar(&BarContext { bar, mids2: &bar.mids2 }, round_number(number)))).is_err() {
+                    if catch_unwind(AssertUnwindSafe(|| {
+                        seat.on_bar(&BarContext { bar, mids2: &bar.mids2 }, round_number(number))
+                    }))
+                    .is_err()
+                    {
                         seat.suspend(Fault::Panic, bar.end, round_number(number));
                     }
                 }

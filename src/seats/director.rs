@@ -46,8 +46,7 @@ struct HostSeat {
 }
 
 fn start_host(block: Block, arbiter: &Arbiter) -> HostSeat {
-    let seats =
-        block.seats().iter().map(|seat| seat.lock().unwrap_or_else(PoisonError::into_inner).idx()).collect();
+    let seats = block.seats().iter().map(|seat| seat.lock().unwrap_or_else(PoisonError::into_inner).idx()).collect();
     let for_actor = block.clone();
     let addr = Host::start_in_arbiter(&arbiter.handle(), move |_| Host::new(for_actor));
     HostSeat { addr, block, seats }

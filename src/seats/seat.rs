@@ -228,8 +228,7 @@ impl Seat {
         encode(&SeatEntry::Ordered { time: bar.end, direction, y_pred }, entries);
         paper.outbox.flat.push((round, false));
         let deal = paper.book.deals() + 1;
-        let ticket =
-            DealTicket { seat: self.idx, deal, made: bar.end, direction, valid_until: order.until, y_pred };
+        let ticket = DealTicket { seat: self.idx, deal, made: bar.end, direction, valid_until: order.until, y_pred };
         paper.outbox.tickets.push((round, ticket));
     }
 

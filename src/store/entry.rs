@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Lane, Store, StoreError};
 use crate::domain::{
-    CloseReason, ContentHash, DealReference, Direction, Micros, ModelId, Money, Ohlc, Prediction, Price, PriceDelta,
-    RiskUnit, Size, Tick, UtcMicros,
+    CloseReason, ContentHash, DealReference, Direction, Epic, Micros, ModelId, Money, Ohlc, Prediction, Price,
+    PriceDelta, RiskUnit, SeatIdx, Size, Tick, UtcMicros,
 };
 
 /// The version of everything below.
@@ -185,6 +185,10 @@ pub enum DeskEntry {
         reference: DealReference,
         /// The candidate.
         model: ModelId,
+        /// Its registration number.
+        seat: SeatIdx,
+        /// The market.
+        epic: Epic,
         /// The number of the deal in its seat.
         deal: u64,
         /// The side.
@@ -195,6 +199,8 @@ pub enum DeskEntry {
         stop: i64,
         /// Distance of the limit, in millionths of the price.
         limit: i64,
+        /// Time exit, from the fill.
+        hold: Micros,
     },
     /// About to be closed; flushed before it is sent.
     CloseIntent {
@@ -260,6 +266,15 @@ pub enum DeskEntry {
     Resumed {
         /// Event time.
         time: UtcMicros,
+        /// Who or why.
+        reason: String,
+    },
+    /// A position of our book that the broker does not know was given up by an operator; its profit is not known.
+    WrittenOff {
+        /// Event time.
+        time: UtcMicros,
+        /// Ours.
+        reference: DealReference,
         /// Who or why.
         reason: String,
     },

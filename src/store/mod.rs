@@ -3,8 +3,8 @@
 //! A commit is atomic: after a crash the store holds a whole number of commits. What an entry means is known to
 //! [`entry`] alone; the stores see bytes.
 
-pub mod entry;
 pub mod actor;
+pub mod entry;
 mod memory;
 mod sled;
 

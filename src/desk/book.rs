@@ -1,0 +1,438 @@
+//! Our book of live deals: a fold over the desk's journal, and the views of it.
+//!
+//! Every change of it that must survive is a [`DeskEntry`]; [`Book::apply`] is the one way in, live and after a crash
+//! alike. Applying an entry a second time changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::reconcile::Expected;
+use super::risk::{LiveRight, SeatDeal};
+use crate::broker::{Deal, DealStatus};
+use crate::domain::{
+    CloseReason, DealId, DealReference, Direction, Epic, Episode, Market, Micros, ModelId, Money, Price, SeatIdx, Size,
+    Tick, UtcMicros, div_half_even, next_funding,
+};
+use crate::flow::{DealTicket, DeskView, LiveTradeRow};
+use crate::store::entry::DeskEntry;
+
+/// Rows that the view shows; finished deals beyond them are left to the journal.
+const ROWS_MAX: usize = 200;
+
+/// How far a deal has come, as we know it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) enum Phase {
+    /// Its intent is journalled; its outcome is not there yet.
+    Sent,
+    /// The broker did not tell; it is being looked up.
+    Unknown,
+    /// Open at the broker.
+    Open,
+    /// Closed again.
+    Closed,
+    /// Nothing was dealt.
+    Rejected,
+    /// In our book, gone at the broker, given up by an operator.
+    WrittenOff,
+}
+
+/// One live deal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct BookDeal {
+    pub(super) reference: DealReference,
+    pub(super) seat: SeatIdx,
+    pub(super) model: ModelId,
+    pub(super) epic: Epic,
+    pub(super) made: UtcMicros,
+    pub(super) direction: Direction,
+    pub(super) size: Size,
+    pub(super) hold: Micros,
+    pub(super) phase: Phase,
+    pub(super) deal_id: Option<DealId>,
+    pub(super) opened: Option<UtcMicros>,
+    pub(super) level: Price,
+    pub(super) stop_level: Price,
+    pub(super) limit_level: Price,
+    pub(super) closed: Option<(UtcMicros, Price, CloseReason, Money)>,
+    pub(super) funding: Money,
+    pub(super) next_funding: Option<(UtcMicros, i64)>,
+    pub(super) twin_profit: Option<Money>,
+    /// Why we want it closed, before and after the intent is journalled.
+    pub(super) close_wanted: Option<CloseReason>,
+    /// Whether that intent is journalled.
+    pub(super) is_close_intended: bool,
+    /// When closing was last asked for.
+    pub(super) close_sent: Option<UtcMicros>,
+    /// Look-ups without an answer, in a row.
+    pub(super) tries: u32,
+    /// The broker does not know it any more.
+    pub(super) is_lost: bool,
+}
+
+impl BookDeal {
+    pub(super) fn is_in_doubt(&self) -> bool {
+        matches!(self.phase, Phase::Sent | Phase::Unknown)
+    }
+
+    fn is_alive(&self) -> bool {
+        matches!(self.phase, Phase::Sent | Phase::Unknown | Phase::Open)
+    }
+
+    pub(super) fn deadline(&self) -> Option<UtcMicros> {
+        Some(self.opened? + self.hold)
+    }
+
+    /// What it would make, closed at `level`.
+    pub(super) fn profit_at(&self, level: Price, market: &Market) -> Money {
+        let delta = level - self.level;
+        let signed = if self.direction == Direction::Long { delta } else { -delta };
+        market.money(signed, self.size) - self.funding
+    }
+
+    /// The side that it would close on.
+    pub(super) fn exit_side(&self, tick: &Tick) -> Price {
+        if self.direction == Direction::Long { tick.bid } else { tick.offer }
+    }
+
+    fn row(&self) -> LiveTradeRow {
+        let is_filled = self.opened.is_some();
+        let status = match self.phase {
+            Phase::Sent => "sent",
+            Phase::Open if !self.is_lost => "open",
+            Phase::Closed => "closed",
+            Phase::Rejected => "rejected",
+            Phase::Unknown | Phase::Open | Phase::WrittenOff => "unknown",
+        };
+        LiveTradeRow {
+            model: self.model.clone(),
+            deal_reference: self.reference.to_string(),
+            deal_id: self.deal_id.as_ref().map(ToString::to_string),
+            status: status.to_owned(),
+            direction: self.direction,
+            size: self.size,
+            opened: self.opened,
+            open_level: is_filled.then_some(self.level),
+            stop_level: is_filled.then_some(self.stop_level),
+            limit_level: is_filled.then_some(self.limit_level),
+            closed: self.closed.map(|(time, ..)| time),
+            close_level: self.closed.map(|(_, level, ..)| level),
+            reason: self.closed.map(|(_, _, reason, _)| reason),
+            profit: self.closed.map(|(.., profit)| profit),
+            twin_profit: self.twin_profit,
+        }
+    }
+
+    fn expected(&self) -> Expected {
+        Expected {
+            reference: self.reference.clone(),
+            direction: self.direction,
+            size: self.size,
+            level: self.level,
+            stop_level: self.stop_level,
+            limit_level: self.limit_level,
+        }
+    }
+}
+
+/// All that the desk remembers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Book {
+    deals: BTreeMap<DealReference, BookDeal>,
+    /// Oldest first.
+    order: VecDeque<DealReference>,
+    alive: BTreeSet<DealReference>,
+    /// Refused before an intent, since they have no deal: so that a round seen twice refuses once.
+    refused: BTreeSet<DealReference>,
+    /// The last decision of each seat that was acted upon.
+    acted: BTreeMap<SeatIdx, UtcMicros>,
+    pub(super) rights: BTreeMap<SeatIdx, LiveRight>,
+    pub(super) halted: Option<String>,
+    day: i64,
+    day_profit: Money,
+    net_profit: Money,
+    pub(super) quotes: BTreeMap<Epic, Tick>,
+    pub(super) reconciled_minute: Option<i64>,
+    /// Entries of the journal that are in here.
+    pub(super) entries: u64,
+}
+
+impl Book {
+    pub(super) fn get(&self, reference: &DealReference) -> Option<&BookDeal> {
+        self.deals.get(reference)
+    }
+
+    pub(super) fn get_mut(&mut self, reference: &DealReference) -> Option<&mut BookDeal> {
+        self.deals.get_mut(reference)
+    }
+
+    /// Deals that are sent, unknown or open, by reference.
+    pub(super) fn alive(&self) -> impl Iterator<Item = &BookDeal> {
+        self.alive.iter().map(|reference| &self.deals[reference])
+    }
+
+    /// The references of those that `wanted` picks.
+    pub(super) fn pick(&self, wanted: impl Fn(&BookDeal) -> bool) -> Vec<DealReference> {
+        self.alive().filter(|deal| wanted(deal)).map(|deal| deal.reference.clone()).collect()
+    }
+
+    pub(super) fn n_alive(&self) -> usize {
+        self.alive.len()
+    }
+
+    pub(super) fn seat_deal(&self, seat: SeatIdx) -> SeatDeal {
+        self.alive().filter(|deal| deal.seat == seat).fold(SeatDeal::None, |worst, deal| match deal.phase {
+            Phase::Unknown => SeatDeal::Unknown,
+            _ if worst == SeatDeal::None => SeatDeal::Alive,
+            _ => worst,
+        })
+    }
+
+    /// Whether this ticket, or a later one of its seat, was acted upon already.
+    pub(super) fn is_old(&self, ticket: &DealTicket, reference: &DealReference) -> bool {
+        self.refused.contains(reference) || self.acted.get(&ticket.seat).is_some_and(|made| ticket.made <= *made)
+    }
+
+    /// Takes in what the journal says.
+    pub(super) fn apply(&mut self, entry: &DeskEntry) {
+        match entry {
+            DeskEntry::OpenIntent {
+                time,
+                reference,
+                model,
+                seat,
+                epic,
+                deal: _,
+                direction,
+                size,
+                stop: _,
+                limit: _,
+                hold,
+            } => {
+                if !self.deals.contains_key(reference) {
+                    self.insert(BookDeal {
+                        reference: reference.clone(),
+                        seat: *seat,
+                        model: model.clone(),
+                        epic: epic.clone(),
+                        made: *time,
+                        direction: *direction,
+                        size: *size,
+                        hold: *hold,
+                        ..BookDeal::nothing(reference)
+                    });
+                }
+            }
+            DeskEntry::CloseIntent { reference, reason, .. } => {
+                if let Some(deal) = self.deals.get_mut(reference) {
+                    deal.close_wanted = Some(*reason);
+                    deal.is_close_intended = true;
+                }
+            }
+            DeskEntry::Opened { time, reference, deal_id, level, stop_level, limit_level } => {
+                if let Some(deal) = self.deals.get_mut(reference).filter(|deal| deal.is_in_doubt()) {
+                    deal.phase = Phase::Open;
+                    deal.deal_id = Some(deal_id.as_str().into());
+                    deal.opened = Some(*time);
+                    (deal.level, deal.stop_level, deal.limit_level) = (*level, *stop_level, *limit_level);
+                    deal.next_funding = Some(next_funding(*time));
+                    deal.tries = 0;
+                }
+            }
+            DeskEntry::Rejected { reference, .. } => match self.deals.get_mut(reference) {
+                Some(deal) if deal.is_in_doubt() => self.finish(reference, Phase::Rejected),
+                Some(_) => {}
+                None => drop(self.refused.insert(reference.clone())),
+            },
+            DeskEntry::Unknown { reference, .. } => {
+                if let Some(deal) = self.deals.get_mut(reference).filter(|deal| deal.phase == Phase::Sent) {
+                    deal.phase = Phase::Unknown;
+                }
+            }
+            DeskEntry::Closed { time, reference, level, reason, profit } => {
+                if let Some(deal) = self.deals.get_mut(reference).filter(|deal| deal.phase == Phase::Open) {
+                    deal.closed = Some((*time, *level, *reason, *profit));
+                    self.finish(reference, Phase::Closed);
+                    self.net_profit += *profit;
+                    if time.day() > self.day {
+                        (self.day, self.day_profit) = (time.day(), Money::ZERO);
+                    }
+                    if time.day() == self.day {
+                        self.day_profit += *profit;
+                    }
+                }
+            }
+            DeskEntry::WrittenOff { reference, .. } => {
+                if self.deals.get(reference).is_some_and(BookDeal::is_alive) {
+                    self.finish(reference, Phase::WrittenOff);
+                }
+            }
+            DeskEntry::Halted { reason, .. } => {
+                self.halted.get_or_insert_with(|| reason.clone());
+            }
+            DeskEntry::Resumed { .. } => self.halted = None,
+        }
+    }
+
+    /// Shows a refused ticket in the view, beside what its paper twin makes of it.
+    pub(super) fn insert_refused(&mut self, right: &LiveRight, ticket: &DealTicket, reference: &DealReference) {
+        self.insert(BookDeal {
+            seat: right.seat(),
+            model: right.model().clone(),
+            epic: right.epic().clone(),
+            made: ticket.made,
+            direction: ticket.direction,
+            size: right.size(),
+            ..BookDeal::nothing(reference)
+        });
+    }
+
+    fn insert(&mut self, deal: BookDeal) {
+        self.acted.insert(deal.seat, deal.made);
+        self.order.push_back(deal.reference.clone());
+        self.alive.insert(deal.reference.clone());
+        self.deals.insert(deal.reference.clone(), deal);
+        let mut surplus = self.order.len().saturating_sub(ROWS_MAX);
+        let (alive, deals) = (&self.alive, &mut self.deals);
+        self.order.retain(|reference| {
+            let is_kept = surplus == 0 || alive.contains(reference);
+            if !is_kept {
+                surplus -= 1;
+                deals.remove(reference);
+            }
+            is_kept
+        });
+    }
+
+    fn finish(&mut self, reference: &DealReference, phase: Phase) {
+        if let Some(deal) = self.deals.get_mut(reference) {
+            deal.phase = phase;
+        }
+        self.alive.remove(reference);
+    }
+
+    /// Takes the next quote: it becomes the last one, after every funding between the two was charged at the one before.
+    pub(super) fn on_quote(&mut self, epic: &Epic, tick: &Tick, market: &Market) {
+        let level = self.quotes.get(epic).unwrap_or(tick).mid2();
+        for reference in &self.alive {
+            let Some(deal) = self.deals.get_mut(reference).filter(|d| d.phase == Phase::Open && d.epic == *epic) else {
+                continue;
+            };
+            while let Some((at, times)) = deal.next_funding.filter(|(at, _)| tick.time >= *at) {
+                let night = market.funding(level, deal.size);
+                deal.funding += (0..times).map(|_| night).sum();
+                deal.next_funding = Some(next_funding(at));
+            }
+        }
+        match self.quotes.get_mut(epic) {
+            Some(last) => *last = *tick,
+            None => drop(self.quotes.insert(epic.clone(), *tick)),
+        }
+    }
+
+    /// Live profit of the UTC day of `now`: closed deals.
+    pub(super) fn day_profit(&self, now: UtcMicros) -> Money {
+        if now.day() > self.day { Money::ZERO } else { self.day_profit }
+    }
+
+    /// The same with open positions marked where they would close.
+    pub(super) fn day_result(&self, now: UtcMicros, markets: &[Market]) -> Money {
+        let open = self.alive().filter(|deal| deal.phase == Phase::Open && !deal.is_lost);
+        let marks = open.filter_map(|deal| {
+            let market = markets.iter().find(|market| market.epic == deal.epic)?;
+            // After a crash quotes from before its fill may come again: they say nothing of it.
+            let tick = self.quotes.get(&deal.epic).filter(|tick| Some(tick.time) >= deal.opened)?;
+            Some(deal.profit_at(deal.exit_side(tick), market))
+        });
+        self.day_profit(now) + marks.sum()
+    }
+
+    /// Our open positions, for the comparison with the broker's.
+    pub(super) fn expected(&self) -> Vec<Expected> {
+        self.alive().filter(|deal| deal.phase == Phase::Open).map(BookDeal::expected).collect()
+    }
+
+    /// Every deal that was dealt, as a broker would tell it.
+    pub(super) fn dealt(&self) -> Vec<Deal> {
+        let told = |deal: &BookDeal| {
+            let status = match (deal.phase, deal.closed) {
+                (Phase::Open, _) => DealStatus::Open,
+                (Phase::Closed, Some((time, level, reason, _))) => DealStatus::Closed { time, level, reason },
+                _ => return None,
+            };
+            Some(Deal {
+                reference: deal.reference.clone(),
+                id: deal.deal_id.clone()?,
+                epic: deal.epic.clone(),
+                direction: deal.direction,
+                size: deal.size,
+                opened: deal.opened?,
+                level: deal.level,
+                stop_level: deal.stop_level,
+                limit_level: deal.limit_level,
+                status,
+            })
+        };
+        self.order.iter().filter_map(|reference| told(self.deals.get(reference)?)).collect()
+    }
+
+    /// Sets a closed paper trade beside the live deal of the same signal, scaled to its size.
+    pub(super) fn pair(&mut self, twin: &Episode, size: Size) {
+        if size <= Size::ZERO || !self.acted.contains_key(&twin.seat) {
+            return;
+        }
+        let is_twin = |deal: &&mut BookDeal| deal.seat == twin.seat && deal.made == twin.made;
+        if let Some(deal) = self.deals.values_mut().find(is_twin) {
+            let scaled = i128::from(twin.profit.micros()) * i128::from(deal.size.micros());
+            let micros = div_half_even(scaled, i128::from(size.micros()));
+            deal.twin_profit = i64::try_from(micros).ok().map(Money::from_micros);
+        }
+    }
+
+    pub(super) fn view(&self, now: UtcMicros) -> DeskView {
+        let is_live = !self.rights.is_empty() || !self.alive.is_empty();
+        let state = match self.halted {
+            Some(_) => "halted",
+            None if is_live => "live",
+            None => "paper_only",
+        };
+        let rows = self.order.iter().rev().filter_map(|reference| self.deals.get(reference));
+        DeskView {
+            state: state.to_owned(),
+            reason: self.halted.clone(),
+            day_profit: self.day_profit(now),
+            net_profit: self.net_profit,
+            trades: rows.take(ROWS_MAX).map(BookDeal::row).collect(),
+        }
+    }
+}
+
+impl BookDeal {
+    fn nothing(reference: &DealReference) -> Self {
+        Self {
+            reference: reference.clone(),
+            seat: SeatIdx(0),
+            model: "".into(),
+            epic: "".into(),
+            made: UtcMicros(0),
+            direction: Direction::Long,
+            size: Size::ZERO,
+            hold: Micros(0),
+            phase: Phase::Sent,
+            deal_id: None,
+            opened: None,
+            level: Price::ZERO,
+            stop_level: Price::ZERO,
+            limit_level: Price::ZERO,
+            closed: None,
+            funding: Money::ZERO,
+            next_funding: None,
+            twin_profit: None,
+            close_wanted: None,
+            is_close_intended: false,
+            close_sent: None,
+            tries: 0,
+            is_lost: false,
+        }
+    }
+}
