@@ -1,0 +1,356 @@
+//! The director: takes slices from the pump, fans them out, settles what comes back, has it journalled, and shows it.
+//! Operators' commands take their turn between two slices.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
+use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
+
+use crate::config::{self, Config};
+use crate::control::{Command, ControlError, Done, ModelView};
+use crate::domain::SeatIdx;
+use crate::flow::{Board, Change, Explanation, Slice};
+use crate::models::ModelFactory;
+use crate::seats::director::{FanOut, Gathered};
+use crate::seats::{SharedSeat, Wants};
+use crate::settle::Settlement;
+use crate::store::StoreError;
+use crate::store::actor::{Append, StoreActor};
+use crate::telemetry::metrics;
+
+/// How often the board is made anew at most.
+const BOARD_EVERY: Duration = Duration::from_millis(250);
+
+/// When what was done is made durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing is kept: entries go to memory, no checkpoints.
+    Forgetful,
+    /// After every slice.
+    EveryRound,
+    /// After a second of wall time, and after every lifecycle change and live intent.
+    EverySecond,
+}
+
+/// A slice on its way from the pump.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Answer, Stopped>")]
+pub struct SliceArrived {
+    /// The rounds.
+    pub slice: Arc<Slice>,
+    /// The resampler as it was after them, where the slice ends at a place to go on from.
+    pub bars: Option<Vec<u8>>,
+    /// Refused rows by kind.
+    pub bad: Vec<(String, u64)>,
+}
+
+/// What the pump must know after a slice.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answer {
+    /// Whether nobody is eligible or live, so that rounds may travel in slices.
+    pub is_quiet: bool,
+    /// Whether anybody is live.
+    pub has_live: bool,
+}
+
+/// The arena cannot go on.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Stopped(pub String);
+
+/// The feed has ended, or the arena is asked to stop: everything is made durable.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), Stopped>")]
+pub struct Drain {
+    /// The resampler as it is, with the bars that are open.
+    pub bars: Vec<u8>,
+    /// Whether the feed has ended for good.
+    pub is_done: bool,
+}
+
+/// An operator's command.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Done, ControlError>")]
+pub struct Operate(pub Command);
+
+/// Asks for the gates of a model.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Explanation, ControlError>")]
+pub struct Explain(pub String);
+
+/// Asks for everything about a model but its trades.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<ModelView, ControlError>")]
+pub struct View(pub String);
+
+/// Asks for the roster's entry of a model.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<crate::store::views::RosterEntry, ControlError>")]
+pub struct Find(pub String);
+
+/// The director's own state; a lock that is handed on in order keeps slices and commands apart.
+pub(super) struct Inner {
+    pub(super) settlement: Settlement,
+    pub(super) fan_out: FanOut,
+    pub(super) seats: BTreeMap<SeatIdx, SharedSeat>,
+    pub(super) store: Addr<StoreActor>,
+    pub(super) board: Arc<ArcSwap<Board>>,
+    pub(super) durability: Durability,
+    pub(super) models: Arc<ModelFactory>,
+    pub(super) on_change: Box<dyn Fn(&Change) + Send>,
+    pub(super) board_at: Option<Instant>,
+    pub(super) flushed_at: Instant,
+    pub(super) bars: Vec<u8>,
+}
+
+/// The director actor.
+pub struct Director(pub(super) Arc<Mutex<Inner>>);
+
+impl std::fmt::Debug for Director {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Director")
+    }
+}
+
+impl Actor for Director {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        // One slice from the pump, and as many requests as the server's connections can hold.
+        context.set_mailbox_capacity(256);
+    }
+}
+
+impl Inner {
+    async fn on_slice(&mut self, message: SliceArrived) -> Result<Answer, Stopped> {
+        let begun = Instant::now();
+        let shows = self.board_at.is_none_or(|at| at.elapsed() >= BOARD_EVERY);
+        let is_due = match self.durability {
+            Durability::Forgetful => false,
+            Durability::EveryRound => true,
+            Durability::EverySecond => self.flushed_at.elapsed() >= Duration::from_secs(1),
+        };
+        let wants = Wants { summaries: shows || is_due, checkpoints: false };
+        let slice = message.slice;
+        let gathered = self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
+        for seat in &gathered.stuck {
+            self.seats.remove(seat);
+        }
+        let settled = self.settlement.settle(&slice, gathered).await;
+        let took = begun.elapsed();
+        metrics::round_closed(took);
+        self.settlement.note_health(message.bad, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        settled.changes.iter().for_each(|change| (self.on_change)(change));
+        let keeps = self.durability != Durability::Forgetful;
+        match message.bars {
+            Some(bars) if keeps && (is_due || settled.is_weighty) => {
+                self.bars = bars;
+                self.keep(true).await?;
+            }
+            // Entries alone would stand in the store without the states that belong to them: they wait, unless no one
+            // will ever go on from here.
+            Some(_) | None if keeps => {}
+            _ => self.keep_in_memory().await?,
+        }
+        if shows || settled.is_weighty {
+            self.show();
+        }
+        Ok(Answer { is_quiet: self.settlement.is_quiet(), has_live: self.settlement.has_live() })
+    }
+
+    async fn keep_in_memory(&mut self) -> Result<(), Stopped> {
+        let commit = self.settlement.take_commit(None);
+        self.append(commit, false).await
+    }
+
+    /// Commits everything with the checkpoints of all seats.
+    async fn keep(&mut self, is_durable: bool) -> Result<(), Stopped> {
+        let slice = Arc::new(Slice::default());
+        let wants = Wants { summaries: true, checkpoints: true };
+        let gathered: Gathered =
+            self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
+        let checkpoints = gathered.report.checkpoints.clone();
+        self.settlement.settle(&slice, gathered).await;
+        let commit = self.settlement.take_commit(Some((checkpoints, self.bars.clone())));
+        self.append(commit, is_durable).await?;
+        self.flushed_at = Instant::now();
+        Ok(())
+    }
+
+    async fn append(&mut self, commit: crate::store::Commit, is_durable: bool) -> Result<(), Stopped> {
+        if !self.settlement.is_recording() {
+            return Ok(());
+        }
+        match self.store.send(Append { commit, is_durable }).await {
+            Ok(Ok(bytes)) => {
+                metrics::store_size(bytes);
+                Ok(())
+            }
+            // Loudly: recording and live dealing stop, paper goes on.
+            Ok(Err(error @ (StoreError::DiskFloor { .. } | StoreError::Io(_)))) => {
+                tracing::error!(%error, "the store records no longer; live dealing is halted, paper goes on in memory");
+                self.settlement.stop_recording(&error.to_string()).await;
+                self.show();
+                Ok(())
+            }
+            Ok(Err(error)) => Err(Stopped(error.to_string())),
+            Err(_) => Err(Stopped("the store's actor ended by itself".to_owned())),
+        }
+    }
+
+    fn show(&mut self) {
+        self.board.store(Arc::new(self.settlement.board()));
+        self.board_at = Some(Instant::now());
+    }
+
+    async fn drain(&mut self, message: Drain) -> Result<(), Stopped> {
+        if message.is_done {
+            self.settlement.finish();
+        }
+        self.bars = message.bars;
+        self.keep(true).await?;
+        self.show();
+        Ok(())
+    }
+
+    async fn operate(&mut self, command: Command) -> Result<Done, ControlError> {
+        let done = match command {
+            Command::Reload => self.reload().await?,
+            command => self.settlement.command(&command).await?,
+        };
+        for change in &done.changes {
+            (self.on_change)(change);
+            if change.to == crate::flow::State::Retired
+                && let Some(seat) = self.seats.get(&change.seat)
+            {
+                seat.lock().unwrap_or_else(std::sync::PoisonError::into_inner).retire();
+            }
+        }
+        if self.durability != Durability::Forgetful {
+            self.keep(true).await.map_err(|error| ControlError::Unavailable(error.0))?;
+        }
+        self.show();
+        Ok(done)
+    }
+
+    async fn reload(&mut self) -> Result<Done, ControlError> {
+        let old: Arc<Config> = Arc::clone(self.settlement.config());
+        let Some(file) = old.file.clone() else {
+            return Err(ControlError::Refused("this arena was not started from a file".to_owned()));
+        };
+        let new = config::load(&file).map_err(|error| ControlError::Invalid(error.to_string()))?;
+        let mut difference = config::diff(&old, &new);
+        if new.streams() != old.streams() {
+            difference.needs_restart.push("the bars that are made (epics and lengths in use) change".to_owned());
+        }
+        if new.lookback_max() > old.lookback_max() {
+            difference.needs_restart.push("a longer lookback than any before needs longer windows".to_owned());
+        }
+        if !difference.needs_restart.is_empty() {
+            let why = format!("this needs a restart: {}", difference.needs_restart.join("; "));
+            return Err(ControlError::Refused(why));
+        }
+        let text = serde_json::to_string(&difference).map_err(|error| ControlError::Invalid(error.to_string()))?;
+        let names = |lists: [&[String]; 2]| -> Vec<String> { lists.concat() };
+        let gone = names([&difference.removed, &difference.changed]);
+        let joining = names([&difference.added, &difference.changed]);
+        let new = Arc::new(new);
+        let (changes, seats, leaving) =
+            self.settlement.reload(Arc::clone(&new), &gone, &joining, &text, &*self.models).await?;
+        for seat in leaving {
+            if let Some(seat) = self.seats.remove(&seat) {
+                seat.lock().unwrap_or_else(std::sync::PoisonError::into_inner).retire();
+            }
+        }
+        for seat in &seats {
+            let idx = seat.lock().unwrap_or_else(std::sync::PoisonError::into_inner).idx();
+            self.seats.insert(idx, Arc::clone(seat));
+        }
+        self.fan_out.add(&seats, new.arena.models_per_host);
+        Ok(Done { changes, notes: vec![text] })
+    }
+
+    fn view(&self, name: &str) -> Result<ModelView, ControlError> {
+        let seat = self.settlement.find(name)?;
+        let gone = || ControlError::Unavailable("the leaderboard is being made".to_owned());
+        let entry = self.settlement.roster_entry(seat).ok_or_else(gone)?;
+        let board = self.settlement.board();
+        let at = board.rows.iter().position(|row| row.ticket == entry.ticket).ok_or_else(gone)?;
+        Ok(ModelView {
+            row: (*board.rows[at]).clone(),
+            content_hash: entry.content_hash.clone(),
+            generation: entry.generation,
+            registered: Some(entry.registered),
+            settings: entry.settings.clone(),
+            curve: (*board.curves[at]).clone(),
+            lifecycle: self.settlement.lifecycle_of(seat),
+        })
+    }
+}
+
+impl Handler<SliceArrived> for Director {
+    type Result = ResponseFuture<Result<Answer, Stopped>>;
+
+    fn handle(&mut self, message: SliceArrived, _: &mut Self::Context) -> Self::Result {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.lock().await.on_slice(message).await })
+    }
+}
+
+impl Handler<Drain> for Director {
+    type Result = ResponseFuture<Result<(), Stopped>>;
+
+    fn handle(&mut self, message: Drain, _: &mut Self::Context) -> Self::Result {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.lock().await.drain(message).await })
+    }
+}
+
+impl Handler<Operate> for Director {
+    type Result = ResponseFuture<Result<Done, ControlError>>;
+
+    fn handle(&mut self, message: Operate, _: &mut Self::Context) -> Self::Result {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.lock().await.operate(message.0).await })
+    }
+}
+
+impl Handler<Explain> for Director {
+    type Result = ResponseFuture<Result<Explanation, ControlError>>;
+
+    fn handle(&mut self, message: Explain, _: &mut Self::Context) -> Self::Result {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let inner = inner.lock().await;
+            let seat = inner.settlement.find(&message.0)?;
+            let none = || ControlError::Unavailable("no bar has closed yet".to_owned());
+            inner.settlement.explain(seat).ok_or_else(none)
+        })
+    }
+}
+
+impl Handler<View> for Director {
+    type Result = ResponseFuture<Result<ModelView, ControlError>>;
+
+    fn handle(&mut self, message: View, _: &mut Self::Context) -> Self::Result {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.lock().await.view(&message.0) })
+    }
+}
+
+impl Handler<Find> for Director {
+    type Result = ResponseFuture<Result<crate::store::views::RosterEntry, ControlError>>;
+
+    fn handle(&mut self, message: Find, _: &mut Self::Context) -> Self::Result {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let inner = inner.lock().await;
+            let seat = inner.settlement.find(&message.0)?;
+            let none = || ControlError::Unavailable("the roster is being made".to_owned());
+            inner.settlement.roster_entry(seat).cloned().ok_or_else(none)
+        })
+    }
+}
