@@ -137,7 +137,7 @@ fn refuse_unknown_tables(table: &tree::Table, faults: &mut Faults) {
             let at = if matches!(entry.node.value, tree::Value::Table(_)) { entry.node.at } else { entry.at };
             let path = if entry.key.is_empty() { "\"\"" } else { &entry.key };
             let what = if entry.at == at { problem::UNKNOWN } else { "an unknown table" };
-            faults.push(at, path, what, raw::nearest(&entry.key, raw::top_level()));
+            faults.push(at, path, what, raw::nearest_at_the_top(&entry.key));
         }
     }
 }
@@ -156,7 +156,7 @@ fn checked_config(
     let risk = settings::risk(root, faults);
     let promotion = settings::promotion(root, faults);
     settings::unbuilt(root, faults);
-    let quotes = feed.as_ref().map(|feed| settings::place_quotes(feed, &markets.declared, &markets.markets, faults));
+    let quotes = feed.as_ref().map(|feed| settings::place_quotes(feed, &markets, faults));
     let around = models::Surroundings {
         markets: &markets,
         paper: paper.as_ref(),
@@ -236,8 +236,6 @@ fn notices_of(feed: Option<&settings::Feed>, promotion: Option<&PromotionConfig>
         ("G8", "the family's lower bound", "min_lcb_r"),
         ("G9", "the share of the largest wins", "max_top_share"),
     ];
-    notices.extend(
-        gates.map(|(gate, what, key)| format!("gate {gate} ({what}, promotion.{key}) is not in force yet")),
-    );
+    notices.extend(gates.map(|(gate, what, key)| format!("gate {gate} ({what}, promotion.{key}) is not in force yet")));
     notices
 }

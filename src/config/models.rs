@@ -140,8 +140,11 @@ impl<'t> Entry<'t> {
             threshold: choice!("threshold", false, |f, faults| f.float(faults, FloatRange::Above(0.0, 1_000.0))),
             max_distance: choice!("max_distance", false, max_distance),
             direction: choice!("direction", true, |f, faults| {
-                let words =
-                    [("long", DirectionFilter::Long), ("short", DirectionFilter::Short), ("both", DirectionFilter::Both)];
+                let words = [
+                    ("long", DirectionFilter::Long),
+                    ("short", DirectionFilter::Short),
+                    ("both", DirectionFilter::Both),
+                ];
                 f.one_of(faults, &words, raw::DIRECTIONS)
             }),
             predict_every: choice!("predict_every", true, |f, faults| f.count(faults, 1..=1_000_000)),
@@ -212,7 +215,8 @@ impl<'t> Entry<'t> {
         if let (Some(points), Some(market)) = (stop_at.value, market)
             && points < market.stop_min_points
         {
-            stop_at.fault(faults, format!("at least {}, the stop_min_points of {}", market.stop_min_points, market.epic));
+            stop_at
+                .fault(faults, format!("at least {}, the stop_min_points of {}", market.stop_min_points, market.epic));
         }
         let size = size_at.value.map(|size| Size::from_micros(size.0));
         if let (Some(size), Some(market)) = (size, market)
@@ -283,17 +287,18 @@ impl<'t> Entry<'t> {
                     around.registry.trim_end_matches('/')
                 );
                 model_at.fault(faults, want);
+                self.refuse_params("a trained version, which has no params", &[], at, faults);
             }
-            self.refuse_params("a trained version, which has no params", &[], at, faults);
             return None;
         }
         if !kind_at.is_there {
             let want = format!("a rule ({}) or, with `model`, a trained version", raw::KINDS);
             faults.push(self.section.at(), &self.section.path_of("kind"), MISSING, want);
         }
-        for (key, spot_at, path) in
-            [("threshold", self.threshold.of(at).there(), "params.threshold"), ("max_distance", self.max_distance.of(at).there(), "")]
-        {
+        for (key, spot_at, path) in [
+            ("threshold", self.threshold.of(at).there(), "params.threshold"),
+            ("max_distance", self.max_distance.of(at).there(), ""),
+        ] {
             if let (Some((place, spot_path)), true) = (spot_at, kind_at.is_there) {
                 let instead = if path.is_empty() { String::new() } else { format!("; a rule has {path}") };
                 faults.push(place, spot_path, "a key of trained versions", format!("no {key} beside kind{instead}"));
@@ -350,23 +355,20 @@ impl<'t> Entry<'t> {
         faults: &mut Faults,
     ) -> Option<(EpicIdx, &'c Market)> {
         let (spot, declared) = (self.epic.of(at), &around.markets.declared);
+        // With no market at all that is the one fault to be told.
+        let is_told = declared.is_empty() && !around.markets.is_one_nameless;
         let epic = match (&spot.value, declared.as_slice()) {
             (Some(epic), _) => epic,
-            // With no market at all that is the one fault to be told.
-            (None, []) => return None,
             (None, [only]) if !spot.is_there => only,
-            (None, _) => {
-                if !spot.is_there {
+            (None, several) => {
+                if !spot.is_there && several.len() > 1 {
                     spot.fault(faults, settings::known_epics(declared));
                 }
                 return None;
             }
         };
-        if !declared.contains(epic) {
-            if !declared.is_empty() {
-                spot.fault(faults, settings::known_epics(declared));
-            }
-            return None;
+        if around.markets.is_unknown(epic) && !is_told {
+            spot.fault(faults, settings::known_epics(declared));
         }
         let markets = &around.markets.markets;
         let i = markets.binary_search_by(|market| market.epic.as_str().cmp(epic)).ok()?;

@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn places_count_characters_from_one() {
         let lines = Lines::of("a\nçé = 1\n\nz");
-        for (at, place) in [(0, (1, 1)), (1, (1, 2)), (2, (2, 1)), (4, (2, 2)), (6, (2, 3)), (11, (3, 1)), (12, (4, 1))] {
+        for (at, place) in [(0, (1, 1)), (1, (1, 2)), (2, (2, 1)), (4, (2, 2)), (6, (2, 3)), (11, (3, 1)), (12, (4, 1))]
+        {
             assert_eq!(lines.place(at), place, "byte {at}");
         }
         assert_eq!(lines.place(999), (4, 2));

@@ -124,11 +124,9 @@ impl<'t> Section<'t> {
         }
         let key = self.known(name);
         match key.default {
-            Otherwise::Value(text) | Otherwise::Unbuilt(text, _) if !text.is_empty() => Some(Field {
-                at: self.at,
-                path: self.path_of(name),
-                node: Cow::Owned(tree::value_of(text)),
-            }),
+            Otherwise::Value(text) | Otherwise::Unbuilt(text, _) if !text.is_empty() => {
+                Some(Field { at: self.at, path: self.path_of(name), node: Cow::Owned(tree::value_of(text)) })
+            }
             Otherwise::Required => {
                 self.miss(name, faults);
                 None
@@ -147,7 +145,8 @@ impl<'t> Section<'t> {
     /// Refuses every key of a part that does not exist yet unless it stands at its default.
     pub(super) fn refuse_unbuilt(&self, faults: &mut Faults) {
         for entry in &self.table.entries {
-            let Some(Key { default: Otherwise::Unbuilt(default, part), .. }) = raw::find(self.schema, &entry.key) else {
+            let Some(Key { default: Otherwise::Unbuilt(default, part), .. }) = raw::find(self.schema, &entry.key)
+            else {
                 continue;
             };
             let want = if default.is_empty() {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Candidate, ModelId};
 
-use super::{auto_models_per_host, canonical};
 use super::checked::Config;
+use super::{auto_models_per_host, canonical};
 
 /// The difference between the configuration in force and another one.
 ///
@@ -110,11 +110,8 @@ fn settings(old: &Config, new: &Config, d: &mut Difference) {
 /// Key, why it needs a restart, value.
 fn fixed(config: &Config) -> Vec<(&'static str, &'static str, String)> {
     let (arena, feed, bars) = (&config.arena, &config.feed, &config.bars);
-    let quotes: Vec<String> = feed
-        .quotes
-        .iter()
-        .map(|(epic, path)| format!("{}={}", config.market(*epic).epic, path.display()))
-        .collect();
+    let quotes: Vec<String> =
+        feed.quotes.iter().map(|(epic, path)| format!("{}={}", config.market(*epic).epic, path.display())).collect();
     vec![
         ("arena.name", "the store belongs to it", arena.name.clone()),
         ("arena.data", "the store is open", arena.data.display().to_string()),

@@ -143,18 +143,13 @@ fn flattened(table: &super::tree::Table) -> Vec<(String, usize, &super::tree::No
 }
 
 /// Finds the markets of `[feed] quotes`.
-pub(super) fn place_quotes(
-    feed: &Feed,
-    declared: &[String],
-    markets: &[Market],
-    faults: &mut Faults,
-) -> Vec<(EpicIdx, PathBuf)> {
+pub(super) fn place_quotes(feed: &Feed, markets: &Markets, faults: &mut Faults) -> Vec<(EpicIdx, PathBuf)> {
     let mut placed = Vec::new();
     for (epic, path, at) in &feed.quotes {
-        if !declared.contains(epic) {
-            faults.push(*at, &format!("feed.quotes.{epic:?}"), "an unknown epic", known_epics(declared));
+        if markets.is_unknown(epic) {
+            faults.push(*at, &format!("feed.quotes.{epic:?}"), "an unknown epic", known_epics(&markets.declared));
         }
-        if let Ok(i) = markets.binary_search_by(|market| market.epic.as_str().cmp(epic)) {
+        if let Ok(i) = markets.markets.binary_search_by(|market| market.epic.as_str().cmp(epic)) {
             placed.extend(u16::try_from(i).ok().map(|i| (EpicIdx(i), path.clone())));
         }
     }
@@ -196,8 +191,17 @@ pub(super) struct Markets {
     pub(super) markets: Vec<Market>,
     /// Every epic that is declared, faulty ones too, in written order.
     pub(super) declared: Vec<String>,
+    /// Whether one of them has no usable epic, so that an unknown epic may well be that one's.
+    pub(super) is_one_nameless: bool,
     /// Remarks.
     pub(super) notices: Vec<String>,
+}
+
+impl Markets {
+    /// Whether `epic` is surely no market's.
+    pub(super) fn is_unknown(&self, epic: &str) -> bool {
+        !self.is_one_nameless && !self.declared.iter().any(|declared| declared == epic)
+    }
 }
 
 /// Reads `[[markets]]`.
@@ -216,6 +220,7 @@ pub(super) fn markets(root: &Section<'_>, faults: &mut Faults) -> Markets {
     for s in &sections {
         let field = s.field("epic", faults);
         let epic = field.as_ref().and_then(|f| f.name(faults));
+        out.is_one_nameless |= epic.is_none();
         if let (Some(epic), Some(field)) = (&epic, &field) {
             if epics.insert(epic.clone()) {
                 out.declared.push(epic.clone());
@@ -311,8 +316,7 @@ pub(super) fn paper(root: &Section<'_>, markets: &[Market], faults: &mut Faults)
 pub(super) fn risk(root: &Section<'_>, faults: &mut Faults) -> Option<RiskConfig> {
     let s = root.section("risk", faults);
     let positions = s.field("max_live_positions", faults).and_then(|f| f.count(faults, 1..=1_000));
-    let loss =
-        s.field("max_daily_loss", faults).and_then(|f| f.decimal(faults, DecimalRange::positive(1_000_000_000)));
+    let loss = s.field("max_daily_loss", faults).and_then(|f| f.decimal(faults, DecimalRange::positive(1_000_000_000)));
     let size = s.field("max_live_size", faults).and_then(|f| f.decimal(faults, DecimalRange::positive(UNITS_MAX)));
     let stale = s.field("stale_quote", faults).and_then(|f| f.length(faults, MILLISECOND, Micros::DAY));
     Some(RiskConfig {

@@ -121,9 +121,10 @@ impl<'t> Sweep<'t> {
 
     /// What a combination adds to the entry's name: `:lookback=3,stop=6`.
     pub(super) fn suffix(&self, combination: &[usize]) -> String {
-        let parts = self.axes.iter().zip(combination).filter(|(axis, _)| axis.key != "name").map(|(axis, at)| {
-            format!("{}={}", axis.key.strip_prefix("params.").unwrap_or(&axis.key), axis.texts[*at])
-        });
+        let parts =
+            self.axes.iter().zip(combination).filter(|(axis, _)| axis.key != "name").map(|(axis, at)| {
+                format!("{}={}", axis.key.strip_prefix("params.").unwrap_or(&axis.key), axis.texts[*at])
+            });
         let parts: Vec<String> = parts.collect();
         if parts.is_empty() { String::new() } else { format!(":{}", parts.join(",")) }
     }
