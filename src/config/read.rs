@@ -169,7 +169,6 @@ fn schema_path(path: &str) -> String {
     }
 }
 
-#[expect(clippy::float_cmp, reason = "a written default is the same number to the last bit")]
 #[expect(clippy::cast_precision_loss, reason = "defaults are small numbers")]
 fn is_same(written: &Value, default: &Value) -> bool {
     let number = |value: &Value| match value {
