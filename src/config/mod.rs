@@ -1,5 +1,241 @@
 //! `arena.toml` in, a [`Config`] that cannot be invalid out.
+//!
+//! ```text
+//! bytes ─tree→ nodes with places ─read→ values ─settings, models, sweep→ Config
+//!                  └──────── faults, every one with line and column ───────┘
+//! ```
+//!
+//! Nothing is used before everything has been checked, and nothing stops at the first fault: what depends on a
+//! faulty value is left unchecked, all the rest is reported in one go.
 
+mod canonical;
 mod checked;
+mod models;
+mod problem;
+mod raw;
+mod read;
+mod reload;
+mod settings;
+mod sweep;
+mod tree;
+
+use std::path::{Path, PathBuf};
 
 pub use checked::*;
+pub use problem::Problem;
+pub use raw::{KEYS, Key, Otherwise, reference_markdown};
+pub use reload::{Difference, diff};
+pub use sweep::seat_seed;
+
+use problem::Faults;
+use read::Section;
+use settings::Auto;
+
+/// More candidates than this share hosts when `models_per_host` is `"auto"`.
+const AUTO_PACK_BEYOND: usize = 512;
+/// Seats in one host then.
+const AUTO_PACK: usize = 64;
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It is not there or may not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It has faults: all of them, in order of place.
+    #[error("{}", sentences(.0))]
+    Faulty(Vec<Problem>),
+}
+
+fn sentences(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Everything that can be said of a configuration, faulty or not.
+#[derive(Debug)]
+pub struct Examined {
+    /// The configuration, if it has no fault.
+    pub config: Option<Config>,
+    /// Every fault, in order of place.
+    pub problems: Vec<Problem>,
+    /// Remarks that are no faults.
+    pub notices: Vec<String>,
+    /// How many candidates it declares over how many markets, faulty ones included.
+    pub declared: (usize, usize),
+}
+
+/// Reads and checks the file at `path`; paths inside of it are relative to its folder.
+///
+/// # Errors
+/// [`LoadError::Unreadable`] where there is no such file, [`LoadError::Faulty`] with every fault that it has.
+pub fn load(path: &Path) -> Result<Config, LoadError> {
+    let examined = examine_file(path)?;
+    examined.config.ok_or(LoadError::Faulty(examined.problems))
+}
+
+/// Reads and checks a text that is called `file` and whose paths are relative to `base_dir`.
+///
+/// # Errors
+/// Every fault, in order of place.
+pub fn parse(text: &str, file: &str, base_dir: &Path) -> Result<Config, Vec<Problem>> {
+    let examined = examine(text, file, base_dir);
+    examined.config.ok_or(examined.problems)
+}
+
+/// Like [`load`], with all that can be said of a faulty file too.
+///
+/// # Errors
+/// [`LoadError::Unreadable`] alone.
+pub fn examine_file(path: &Path) -> Result<Examined, LoadError> {
+    let bytes = std::fs::read(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
+    let base_dir = path.parent().unwrap_or(Path::new(""));
+    let file = path.display().to_string();
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(examine(text, &file, base_dir)),
+        Err(error) => {
+            let readable = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let mut faults = Faults::default();
+            faults.push(readable.len(), "", "a byte that is not UTF-8", "UTF-8 text");
+            let problems = faults.into_problems(&file, &readable);
+            Ok(Examined { config: None, problems, notices: Vec::new(), declared: (0, 0) })
+        }
+    }
+}
+
+/// Like [`parse`], with all that can be said of a faulty text too.
+#[must_use]
+pub fn examine(text: &str, file: &str, base_dir: &Path) -> Examined {
+    let mut faults = Faults::default();
+    let Some(table) = tree::read(text, &mut faults) else {
+        return Examined {
+            config: None,
+            problems: faults.into_problems(file, text),
+            notices: Vec::new(),
+            declared: (0, 0),
+        };
+    };
+    let is_torn = !faults.is_empty();
+    let root = Section::root(&table);
+    refuse_unknown_tables(&table, &mut faults);
+    let (config, notices, declared) = checked_config(&root, base_dir, &mut faults);
+    if is_torn {
+        // A line that could not be read may be the one that holds what seems to be missing.
+        faults.forget_missing();
+    }
+    let config = config.filter(|_| faults.is_empty());
+    Examined { config, problems: faults.into_problems(file, text), notices, declared }
+}
+
+fn refuse_unknown_tables(table: &tree::Table, faults: &mut Faults) {
+    for entry in &table.entries {
+        if !raw::top_level().any(|known| known == entry.key) {
+            let at = if matches!(entry.node.value, tree::Value::Table(_)) { entry.node.at } else { entry.at };
+            let path = if entry.key.is_empty() { "\"\"" } else { &entry.key };
+            let what = if entry.at == at { problem::UNKNOWN } else { "an unknown table" };
+            faults.push(at, path, what, raw::nearest_at_the_top(&entry.key));
+        }
+    }
+}
+
+fn checked_config(
+    root: &Section<'_>,
+    base_dir: &Path,
+    faults: &mut Faults,
+) -> (Option<Config>, Vec<String>, (usize, usize)) {
+    let arena = settings::arena(root, base_dir, faults);
+    let feed = settings::feed(root, base_dir, faults);
+    let bars = settings::bars(root, faults);
+    let listen = settings::listen(root, faults);
+    let markets = settings::markets(root, faults);
+    let paper = settings::paper(root, &markets.markets, faults);
+    let risk = settings::risk(root, faults);
+    let promotion = settings::promotion(root, faults);
+    settings::unbuilt(root, faults);
+    let quotes = feed.as_ref().map(|feed| settings::place_quotes(feed, &markets, faults));
+    let around = models::Surroundings {
+        markets: &markets,
+        paper: paper.as_ref(),
+        promotion: promotion.as_ref(),
+        seed: arena.as_ref().map(|arena| arena.config.seed),
+        registry: registry_name(root),
+    };
+    let expanded = models::models(root, &around, faults);
+    let declared = (expanded.declared, markets.declared.len());
+    let mut notices = markets.notices.clone();
+    notices.extend(notices_of(feed.as_ref(), promotion.as_ref(), expanded.declared));
+    let build = || -> Option<Config> {
+        let (mut arena, mut feed) = (arena?, feed?);
+        arena.config.models_per_host = match arena.models_per_host {
+            Auto::Fixed(n) => n,
+            Auto::Auto => auto_models_per_host(expanded.candidates.len()),
+        };
+        feed.config.quotes = quotes?;
+        let mut config = Config {
+            arena: arena.config,
+            feed: feed.config,
+            bars: bars?,
+            listen: listen?,
+            markets: markets.markets,
+            paper: paper?,
+            risk: risk?,
+            promotion: promotion?,
+            candidates: expanded.candidates,
+            notices: notices.clone(),
+            hash: String::new(),
+            canonical: String::new(),
+        };
+        config.canonical = canonical::text(&config);
+        config.hash = canonical::hash(&config.canonical).hex();
+        Some(config)
+    };
+    (if faults.is_empty() { build() } else { None }, notices, declared)
+}
+
+/// What `models_per_host = "auto"` means for so many candidates.
+fn auto_models_per_host(candidates: usize) -> usize {
+    if candidates > AUTO_PACK_BEYOND { AUTO_PACK } else { 1 }
+}
+
+/// The registry's folder as written, for a sentence about it.
+fn registry_name(root: &Section<'_>) -> String {
+    let mut unheard = Faults::default();
+    let field = root.section("arena", &mut unheard).field("models", &mut unheard);
+    field.and_then(|f| f.words(&mut unheard, "").map(str::to_owned)).unwrap_or_else(|| "models".to_owned())
+}
+
+fn notices_of(feed: Option<&settings::Feed>, promotion: Option<&PromotionConfig>, declared: usize) -> Vec<String> {
+    let mut notices = Vec::new();
+    match feed {
+        Some(feed) if feed.config.source == FeedSource::Replay && feed.quotes.is_empty() => notices.push(
+            "feed.source is \"replay\" and feed.quotes names no file: `arena replay --quotes` may name them, \
+             `arena run` needs them"
+                .to_owned(),
+        ),
+        Some(feed) if feed.config.source == FeedSource::Sim && !feed.quotes.is_empty() => {
+            notices.push("feed.quotes is read with feed.source = \"replay\" alone".to_owned());
+        }
+        _ => {}
+    }
+    if let Some(promotion) = promotion
+        && declared > promotion.alpha_slots as usize
+    {
+        notices.push(format!(
+            "{declared} candidates share {} alpha slots: those without a slot gather no evidence",
+            promotion.alpha_slots
+        ));
+    }
+    let gates = [
+        ("G5", "drawdown on paper", "max_paper_drawdown_r"),
+        ("G6", "the deflated Sharpe ratio", "min_dsr"),
+        ("G7", "the candidate's own decay detector", "detector_arl"),
+        ("G8", "the family's lower bound", "min_lcb_r"),
+        ("G9", "the share of the largest wins", "max_top_share"),
+    ];
+    notices.extend(gates.map(|(gate, what, key)| format!("gate {gate} ({what}, promotion.{key}) is not in force yet")));
+    notices
+}

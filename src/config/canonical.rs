@@ -1,0 +1,153 @@
+//! The canonical text of a configuration and of a candidate, and the hashes over them.
+//!
+//! Numbers are printed exactly (decimals) or by the shortest text that reads back the same (floats), so that equal
+//! configurations give equal text on every machine.
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::{Candidate, ContentHash, DirectionFilter, Market, ModelSpec};
+
+use super::checked::{Config, FeedSource, PromotionMode};
+
+/// SHA-256 of a text in hexadecimal digits.
+pub(super) fn hash(text: &str) -> ContentHash {
+    ContentHash(Sha256::digest(text.as_bytes()).into())
+}
+
+/// The frozen content of a candidate: everything that makes it what it is, but its name.
+///
+/// Changing this text changes every identity, which costs every candidate its evidence.
+pub(super) fn content(c: &Candidate, market: &Market) -> String {
+    let spec = match &c.spec {
+        ModelSpec::Momentum { lookback, threshold } => format!("momentum lookback={lookback} threshold={threshold}"),
+        ModelSpec::MeanReversion { lookback, threshold } => {
+            format!("mean_reversion lookback={lookback} threshold={threshold}")
+        }
+        ModelSpec::Breakout { lookback } => format!("breakout lookback={lookback}"),
+        ModelSpec::Random { rate, seed } => format!("random rate={rate} seed={seed}"),
+    };
+    let direction = match c.direction {
+        DirectionFilter::Long => "long",
+        DirectionFilter::Short => "short",
+        DirectionFilter::Both => "both",
+    };
+    format!(
+        "kind={spec}; version={}; epic={}; point={}; value_per_point={}; bar={}; direction={direction}; \
+         predict_every={}; hold={}; stop={}; limit={}; size={}; latency={}; slippage={}; funding_annual_rate={}; \
+         gap_allowance_points={}; floor_r={}; cost_stress={}",
+        c.version,
+        market.epic,
+        market.point,
+        market.value_per_point,
+        c.resolution,
+        c.predict_every,
+        c.hold,
+        c.stop_points,
+        c.limit_points,
+        c.size,
+        c.costs.latency,
+        c.costs.slippage,
+        market.funding_annual_rate,
+        market.gap_allowance_points,
+        c.risk.floor_r,
+        c.risk.cost_stress,
+    )
+}
+
+/// The canonical text of all keys that can change a journal, one line a key.
+pub(super) fn text(config: &Config) -> String {
+    let mut lines = settings(config);
+    for c in &config.candidates {
+        let market = config.market(c.epic);
+        lines.push((format!("model.{}", c.id), format!("#{} {}", c.content_hash.hash8(), content(c, market))));
+    }
+    lines.into_iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+}
+
+fn settings(config: &Config) -> Vec<(String, String)> {
+    let mut lines: Vec<(String, String)> = Vec::new();
+    let mut put = |key: &str, value: &dyn std::fmt::Display| lines.push((key.to_owned(), value.to_string()));
+    put("arena.name", &config.arena.name);
+    put("arena.seed", &config.arena.seed);
+    put("arena.record_predictions", &config.arena.record_predictions);
+    put("feed.source", &source_word(config.feed.source));
+    put("feed.record", &config.feed.record);
+    put("bars.reset_after", &config.bars.reset_after);
+    put("paper.latency", &config.paper.latency);
+    put("paper.slippage_points", &config.paper.slippage_points);
+    for m in &config.markets {
+        for (name, value) in market_rules(m) {
+            put(&format!("markets.{}.{name}", m.epic), &value);
+        }
+    }
+    lines.extend(risk(config));
+    lines.extend(promotion(config));
+    lines
+}
+
+/// The word of a source.
+pub(super) fn source_word(source: FeedSource) -> &'static str {
+    match source {
+        FeedSource::Sim => "sim",
+        FeedSource::Replay => "replay",
+    }
+}
+
+/// The rules of a market by their keys.
+pub(super) fn market_rules(m: &Market) -> Vec<(&'static str, String)> {
+    vec![
+        ("currency", m.currency.clone()),
+        ("point", m.point.to_string()),
+        ("value_per_point", m.value_per_point.to_string()),
+        ("size_min", m.size_min.to_string()),
+        ("stop_min_points", m.stop_min_points.to_string()),
+        ("gap_allowance_points", m.gap_allowance_points.to_string()),
+        ("funding_annual_rate", m.funding_annual_rate.to_string()),
+        ("session", m.session.as_ref().map_or_else(|| "always".to_owned(), ToString::to_string)),
+    ]
+}
+
+/// The keys of `[risk]`.
+pub(super) fn risk(config: &Config) -> Vec<(String, String)> {
+    let r = &config.risk;
+    vec![
+        ("risk.max_live_positions".to_owned(), r.max_live_positions.to_string()),
+        ("risk.max_daily_loss".to_owned(), r.max_daily_loss.to_string()),
+        ("risk.max_live_size".to_owned(), r.max_live_size.to_string()),
+        ("risk.stale_quote".to_owned(), r.stale_quote.to_string()),
+    ]
+}
+
+/// The keys of `[promotion]` that are in force.
+pub(super) fn promotion(config: &Config) -> Vec<(String, String)> {
+    let p = &config.promotion;
+    let mode = match p.mode {
+        PromotionMode::Auto => "auto",
+        PromotionMode::Manual => "manual",
+        PromotionMode::Off => "off",
+    };
+    let ramp: Vec<String> = p.ramp.iter().map(f64::to_string).collect();
+    let lines: [(&str, String); 20] = [
+        ("mode", mode.to_owned()),
+        ("live_slots", p.live_slots.to_string()),
+        ("alpha", p.alpha.to_string()),
+        ("alpha_slots", p.alpha_slots.to_string()),
+        ("slot_first_share", p.slot_first_share.to_string()),
+        ("slot_dead", p.slot_dead.to_string()),
+        ("floor_r", p.floor_r.to_string()),
+        ("null_edge_r", p.null_edge_r.to_string()),
+        ("cost_stress", p.cost_stress.to_string()),
+        ("bets", p.bets.to_string()),
+        ("lambda_min", p.lambda_min.to_string()),
+        ("lambda_cap", p.lambda_cap.to_string()),
+        ("min_episodes", p.min_episodes.to_string()),
+        ("min_days", p.min_days.to_string()),
+        ("min_active_days", p.min_active_days.to_string()),
+        ("confirm_events", p.confirm_events.to_string()),
+        ("ramp", ramp.join(",")),
+        ("cooldown_days", p.cooldown_days.to_string()),
+        ("cooldown_episodes", p.cooldown_episodes.to_string()),
+        ("max_reentries", p.max_reentries.to_string()),
+    ];
+    lines.into_iter().map(|(key, value)| (format!("promotion.{key}"), value)).collect()
+}

@@ -1,0 +1,434 @@
+//! Every table but `[[models]]`: from sections to the checked structs.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::domain::{Epic, EpicIdx, Market, Micros, Money, PriceDelta, Session, Size};
+
+use super::checked::{
+    ArenaConfig, BarsConfig, FeedConfig, FeedSource, PaperConfig, PromotionConfig, PromotionMode, RiskConfig,
+};
+use super::problem::{Faults, MISSING};
+use super::read::{DecimalRange, Field, FloatRange, Section};
+use super::tree::Value;
+
+/// The largest number of points, price of a point and size that is taken, in units.
+pub(super) const UNITS_MAX: i64 = 1_000_000;
+const MILLISECOND: Micros = Micros(1_000);
+const MINUTE: Micros = Micros(60_000_000);
+pub(super) const HOUR: Micros = Micros(3_600_000_000);
+/// The longest time that any key takes.
+pub(super) const YEAR: Micros = Micros(366 * Micros::DAY.0);
+
+/// A number that may be left to the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Auto {
+    /// `"auto"`.
+    Auto,
+    /// So many.
+    Fixed(usize),
+}
+
+/// `[arena]` as read; `models_per_host` waits for the number of candidates.
+#[derive(Debug)]
+pub(super) struct Arena {
+    /// All but `models_per_host`, which is 1 in it.
+    pub(super) config: ArenaConfig,
+    /// As written.
+    pub(super) models_per_host: Auto,
+}
+
+/// Reads `[arena]`.
+pub(super) fn arena(root: &Section<'_>, base_dir: &Path, faults: &mut Faults) -> Option<Arena> {
+    let s = root.section("arena", faults);
+    let name = s.field("name", faults).and_then(|f| f.name(faults));
+    let data = s.field("data", faults).and_then(|f| path(&f, base_dir, faults));
+    let models = s.field("models", faults).and_then(|f| path(&f, base_dir, faults));
+    let seed = s.field("seed", faults).and_then(|f| f.whole(faults, 0..=i64::MAX));
+    let models_per_host = s.field("models_per_host", faults).and_then(|f| auto(&f, 100_000, faults));
+    let arbiters = s.field("arbiters", faults).and_then(|f| auto(&f, 64, faults));
+    let record_predictions = s.field("record_predictions", faults).and_then(|f| f.flag(faults));
+    let model_deadline = s.field("model_deadline", faults).and_then(|f| f.length(faults, MILLISECOND, HOUR));
+    let disk_floor_mb = s.field("disk_floor_mb", faults).and_then(|f| f.whole(faults, 0..=1_000_000_000));
+    let config = ArenaConfig {
+        name: name?,
+        data: data?,
+        models: models?,
+        seed: seed?.unsigned_abs(),
+        models_per_host: 1,
+        arbiters: match arbiters? {
+            Auto::Fixed(n) => n,
+            Auto::Auto => std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).clamp(1, 8)),
+        },
+        record_predictions: record_predictions?,
+        model_deadline: model_deadline?,
+        disk_floor_mb: disk_floor_mb?.unsigned_abs(),
+    };
+    Some(Arena { config, models_per_host: models_per_host? })
+}
+
+fn path(field: &Field<'_>, base_dir: &Path, faults: &mut Faults) -> Option<PathBuf> {
+    match field.words(faults, "a path")? {
+        "" => field.fault(faults, "a path"),
+        text if text.contains('\0') => field.fault(faults, "a path without a zero byte"),
+        text => Some(base_dir.join(text)),
+    }
+}
+
+fn auto(field: &Field<'_>, most: i64, faults: &mut Faults) -> Option<Auto> {
+    match field.value() {
+        Value::Text(text) if text == "auto" => Some(Auto::Auto),
+        Value::Integer(n) if (1..=most).contains(n) => usize::try_from(*n).ok().map(Auto::Fixed),
+        _ => field.fault(faults, format!("a whole number from 1 to {most}, or \"auto\"")),
+    }
+}
+
+/// `[feed]` before the places of its epics are known.
+#[derive(Debug)]
+pub(super) struct Feed {
+    /// All but the quotes.
+    pub(super) config: FeedConfig,
+    /// Epic, path, and the value for a fault of the epic.
+    pub(super) quotes: Vec<(String, PathBuf, usize)>,
+}
+
+/// Reads `[feed]`.
+pub(super) fn feed(root: &Section<'_>, base_dir: &Path, faults: &mut Faults) -> Option<Feed> {
+    let s = root.section("feed", faults);
+    let source = s.field("source", faults).and_then(|f| match f.value() {
+        Value::Text(text) if text == "ig" => f.fault(faults, "\"sim\" or \"replay\" (not built yet: the feed from IG)"),
+        Value::Text(text) if text == "nats" => {
+            f.fault(faults, "\"sim\" or \"replay\" (not built yet: the feed from NATS)")
+        }
+        _ => {
+            let words = [("sim", FeedSource::Sim), ("replay", FeedSource::Replay)];
+            f.one_of(faults, &words, "\"sim\" or \"replay\"")
+        }
+    });
+    let speed = s.field("speed", faults).and_then(|f| f.float(faults, FloatRange::From(0.0, 1e6)));
+    let record = s.field("record", faults).and_then(|f| f.flag(faults));
+    let mut quotes = Vec::new();
+    if let Some(field) = s.written("quotes") {
+        match field.value() {
+            Value::Table(table) => {
+                for entry in flattened(table) {
+                    let (epic, at, node) = entry;
+                    let value = Field::of(node, format!("feed.quotes.{epic:?}"));
+                    if let Some(path) = path(&value, base_dir, faults) {
+                        quotes.push((epic, path, at));
+                    }
+                }
+            }
+            _ => faults.push(field.at, &field.path, field.text(), "a table such as { \"EPIC\" = \"file.csv.gz\" }"),
+        }
+    }
+    let config = FeedConfig { source: source?, speed: speed?, record: record?, quotes: Vec::new() };
+    Some(Feed { config, quotes })
+}
+
+/// An epic is full of dots: written without quotes it makes nested tables, which are read as what was meant.
+fn flattened(table: &super::tree::Table) -> Vec<(String, usize, &super::tree::Node)> {
+    let mut flat = Vec::new();
+    for entry in &table.entries {
+        if let Value::Table(inner) = &entry.node.value {
+            for (key, _, node) in flattened(inner) {
+                flat.push((format!("{}.{key}", entry.key), entry.at, node));
+            }
+        } else {
+            flat.push((entry.key.clone(), entry.at, &entry.node));
+        }
+    }
+    flat
+}
+
+/// Finds the markets of `[feed] quotes`.
+pub(super) fn place_quotes(feed: &Feed, markets: &Markets, faults: &mut Faults) -> Vec<(EpicIdx, PathBuf)> {
+    let mut placed = Vec::new();
+    for (epic, path, at) in &feed.quotes {
+        if markets.is_unknown(epic) {
+            faults.push(*at, &format!("feed.quotes.{epic:?}"), "an unknown epic", known_epics(&markets.declared));
+        }
+        if let Ok(i) = markets.markets.binary_search_by(|market| market.epic.as_str().cmp(epic)) {
+            placed.extend(u16::try_from(i).ok().map(|i| (EpicIdx(i), path.clone())));
+        }
+    }
+    placed.sort();
+    placed
+}
+
+/// What an unknown epic should be.
+pub(super) fn known_epics(declared: &[String]) -> String {
+    match declared {
+        [] => "an epic of [[markets]], of which there is none".to_owned(),
+        [only] => format!("the epic of [[markets]], {only:?}"),
+        several => format!("an epic of [[markets]]: {}", several.join(", ")),
+    }
+}
+
+/// Reads `[bars]`.
+pub(super) fn bars(root: &Section<'_>, faults: &mut Faults) -> Option<BarsConfig> {
+    let s = root.section("bars", faults);
+    let grace = s.field("grace", faults).and_then(|f| f.length(faults, Micros(0), MINUTE));
+    let reset_after = s.field("reset_after", faults).and_then(|f| f.length(faults, Micros::SECOND, YEAR));
+    Some(BarsConfig { grace: grace?, reset_after: reset_after? })
+}
+
+/// Reads `[server] listen`.
+pub(super) fn listen(root: &Section<'_>, faults: &mut Faults) -> Option<SocketAddr> {
+    const WANT: &str = "an address and port such as \"127.0.0.1:8787\"";
+    let s = root.section("server", faults);
+    let field = s.field("listen", faults)?;
+    let text = field.words(faults, WANT)?;
+    let text = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    text.parse().ok().or_else(|| field.fault(faults, WANT))
+}
+
+/// `[[markets]]` as read.
+#[derive(Debug, Default)]
+pub(super) struct Markets {
+    /// Those without a fault, in order of epic.
+    pub(super) markets: Vec<Market>,
+    /// Every epic that is declared, faulty ones too, in written order.
+    pub(super) declared: Vec<String>,
+    /// Whether one of them has no usable epic, so that an unknown epic may well be that one's.
+    pub(super) is_one_nameless: bool,
+    /// Remarks.
+    pub(super) notices: Vec<String>,
+}
+
+impl Markets {
+    /// Whether `epic` is surely no market's.
+    pub(super) fn is_unknown(&self, epic: &str) -> bool {
+        !self.is_one_nameless && !self.declared.iter().any(|declared| declared == epic)
+    }
+}
+
+/// Reads `[[markets]]`.
+pub(super) fn markets(root: &Section<'_>, faults: &mut Faults) -> Markets {
+    let mut out = Markets::default();
+    let sections = root.sections("markets", "markets[]", faults);
+    if sections.is_empty() && root.get("markets").is_none_or(|entry| matches!(entry.node.value, Value::List(_))) {
+        faults.push(0, "markets", MISSING, "at least one market under [[markets]]");
+    }
+    if sections.len() > usize::from(u16::MAX) {
+        faults.push(0, "markets", sections.len().to_string(), format!("at most {} markets", u16::MAX));
+        return out;
+    }
+    let mut epics = BTreeSet::new();
+    let mut currency: Option<String> = None;
+    for s in &sections {
+        let field = s.field("epic", faults);
+        let epic = field.as_ref().and_then(|f| f.name(faults));
+        out.is_one_nameless |= epic.is_none();
+        if let (Some(epic), Some(field)) = (&epic, &field) {
+            if epics.insert(epic.clone()) {
+                out.declared.push(epic.clone());
+            } else {
+                field.fault::<()>(faults, "an epic that no other market has");
+            }
+        }
+        if let Some(market) = market(s, epic, &mut currency, faults) {
+            if s.get("point").is_none() {
+                let (path, point) = (s.path_of("point"), market.point);
+                out.notices.push(format!("{path} is not written: {point} is assumed for {}", market.epic));
+            }
+            out.markets.push(market);
+        }
+    }
+    out.markets.sort_by(|a, b| a.epic.cmp(&b.epic));
+    out.markets.dedup_by(|a, b| a.epic == b.epic);
+    out
+}
+
+fn market(
+    s: &Section<'_>,
+    epic: Option<String>,
+    first_currency: &mut Option<String>,
+    faults: &mut Faults,
+) -> Option<Market> {
+    let currency = s.field("currency", faults).and_then(|f| {
+        const WANT: &str = "a currency such as \"GBP\"";
+        let text = f.words(faults, WANT)?.to_owned();
+        if text.len() != 3 || !text.bytes().all(|b| b.is_ascii_uppercase()) {
+            return f.fault(faults, WANT);
+        }
+        match first_currency {
+            Some(first) if *first != text => {
+                return f.fault(faults, format!("{first:?}: all markets of an arena deal in one currency"));
+            }
+            _ => *first_currency = Some(text.clone()),
+        }
+        Some(text)
+    });
+    let mut decimal = |name: &str, range| s.field(name, faults).and_then(|f| f.decimal(faults, range));
+    let point = decimal("point", DecimalRange::positive(UNITS_MAX));
+    let value_per_point = decimal("value_per_point", DecimalRange::positive(UNITS_MAX));
+    let size_min = decimal("size_min", DecimalRange::positive(UNITS_MAX));
+    let stop_min_points = decimal("stop_min_points", DecimalRange::upto(UNITS_MAX));
+    let gap_allowance_points = decimal("gap_allowance_points", DecimalRange::upto(UNITS_MAX));
+    let funding_annual_rate = decimal("funding_annual_rate", DecimalRange::upto(10));
+    let session = s.written("session").map(|f| {
+        const WANT: &str = "hours such as \"Sun 22:00-Fri 22:00 Europe/London\"";
+        f.words(faults, WANT)?.parse::<Session>().ok().or_else(|| f.fault(faults, WANT))
+    });
+    let market = Market {
+        epic: Epic::from(epic?),
+        currency: currency?,
+        point: PriceDelta::from_micros(point?.0),
+        value_per_point: Money::from_micros(value_per_point?.0),
+        size_min: Size::from_micros(size_min?.0),
+        stop_min_points: stop_min_points?,
+        gap_allowance_points: gap_allowance_points?,
+        funding_annual_rate: funding_annual_rate?,
+        session: match session {
+            None => None,
+            Some(read) => Some(read?),
+        },
+    };
+    if market.distance(market.gap_allowance_points).is_none() {
+        let field = s.field("gap_allowance_points", faults)?;
+        return field.fault(faults, whole_millionths(&market));
+    }
+    Some(market)
+}
+
+/// What a distance in points has to be.
+pub(super) fn whole_millionths(market: &Market) -> String {
+    format!("points that make a whole number of 0.000001 in price, at {} a point", market.point)
+}
+
+/// Reads `[paper]`; the slippage must be a distance in every market.
+pub(super) fn paper(root: &Section<'_>, markets: &[Market], faults: &mut Faults) -> Option<PaperConfig> {
+    let s = root.section("paper", faults);
+    let latency = s.field("latency", faults).and_then(|f| f.length(faults, Micros(0), HOUR));
+    let field = s.field("slippage_points", faults)?;
+    let slippage_points = field.decimal(faults, DecimalRange::upto(UNITS_MAX))?;
+    for market in markets {
+        if market.distance(slippage_points).is_none() {
+            return field.fault(faults, format!("{} in {}", whole_millionths(market), market.epic));
+        }
+    }
+    Some(PaperConfig { latency: latency?, slippage_points })
+}
+
+/// Reads `[risk]`.
+pub(super) fn risk(root: &Section<'_>, faults: &mut Faults) -> Option<RiskConfig> {
+    let s = root.section("risk", faults);
+    let positions = s.field("max_live_positions", faults).and_then(|f| f.count(faults, 1..=1_000));
+    let loss = s.field("max_daily_loss", faults).and_then(|f| f.decimal(faults, DecimalRange::positive(1_000_000_000)));
+    let size = s.field("max_live_size", faults).and_then(|f| f.decimal(faults, DecimalRange::positive(UNITS_MAX)));
+    let stale = s.field("stale_quote", faults).and_then(|f| f.length(faults, MILLISECOND, Micros::DAY));
+    Some(RiskConfig {
+        max_live_positions: positions?,
+        max_daily_loss: Money::from_micros(loss?.0),
+        max_live_size: Size::from_micros(size?.0),
+        stale_quote: stale?,
+    })
+}
+
+/// Looks at the tables of parts that do not exist yet.
+pub(super) fn unbuilt(root: &Section<'_>, faults: &mut Faults) {
+    for name in ["ig", "registry", "mirror", "cluster"] {
+        root.section(name, faults).refuse_unbuilt(faults);
+    }
+}
+
+/// Reads `[promotion]` (docs/PROMOTION.md, section 10).
+pub(super) fn promotion(root: &Section<'_>, faults: &mut Faults) -> Option<PromotionConfig> {
+    let s = root.section("promotion", faults);
+    s.refuse_unbuilt(faults);
+    let mode = s.field("mode", faults).and_then(|f| {
+        let words = [("auto", PromotionMode::Auto), ("manual", PromotionMode::Manual), ("off", PromotionMode::Off)];
+        f.one_of(faults, &words, "\"auto\", \"manual\" or \"off\"")
+    });
+    let live_slots = s.field("live_slots", faults).and_then(|f| match f.value() {
+        Value::Integer(1) => Some(1),
+        Value::Integer(n) if *n > 1 => f.fault(faults, "1 (not built yet: more than one live slot)"),
+        _ => f.fault(faults, "1"),
+    });
+    for (name, only, later) in [("slot_reuse", "spend", "inherit"), ("unit", "episode", "round")] {
+        if let Some(f) = s.field(name, faults) {
+            match f.value() {
+                Value::Text(text) if text == only => {}
+                Value::Text(text) if text == later => {
+                    f.fault::<()>(faults, format!("{only:?} (not built yet: {later:?})"));
+                }
+                _ => {
+                    f.fault::<()>(faults, format!("{only:?}"));
+                }
+            }
+        }
+    }
+    let mut float = |name: &str, range| s.field(name, faults).and_then(|f| f.float(faults, range));
+    let alpha = float("alpha", FloatRange::Between(0.0, 0.5));
+    let slot_first_share = float("slot_first_share", FloatRange::Above(0.0, 1.0));
+    let slot_dead = float("slot_dead", FloatRange::Below(0.0, 1.0));
+    let floor_r = float("floor_r", FloatRange::From(1.0, 1_000.0));
+    let null_edge_r = float("null_edge_r", FloatRange::From(0.0, 1_000.0));
+    let cost_stress = float("cost_stress", FloatRange::From(1.0, 1_000.0));
+    let lambda_min = float("lambda_min", FloatRange::Between(0.0, 1.0));
+    let lambda_cap = float("lambda_cap", FloatRange::Between(0.0, 1.0));
+    let mut count = |name: &str, range| s.field(name, faults).and_then(|f| f.count(faults, range));
+    let alpha_slots = count("alpha_slots", 1..=1_000_000);
+    let bets = count("bets", 2..=64);
+    let min_episodes = count("min_episodes", 1..=1_000_000_000);
+    let min_days = count("min_days", 0..=100_000);
+    let min_active_days = count("min_active_days", 0..=100_000);
+    let confirm_events = count("confirm_events", 1..=1_000_000);
+    let cooldown_days = count("cooldown_days", 0..=100_000);
+    let cooldown_episodes = count("cooldown_episodes", 0..=1_000_000_000);
+    let max_reentries = count("max_reentries", 0..=1_000_000);
+    let ramp = s.field("ramp", faults).and_then(|f| ramp(&f, faults));
+    let config = PromotionConfig {
+        mode: mode?,
+        live_slots: live_slots?,
+        alpha: alpha?,
+        alpha_slots: alpha_slots?,
+        slot_first_share: slot_first_share?,
+        slot_dead: slot_dead?,
+        floor_r: floor_r?,
+        null_edge_r: null_edge_r?,
+        cost_stress: cost_stress?,
+        bets: u8::try_from(bets?).expect("the range is one of 8 bits"),
+        lambda_min: lambda_min?,
+        lambda_cap: lambda_cap?,
+        min_episodes: min_episodes?,
+        min_days: min_days?,
+        min_active_days: min_active_days?,
+        confirm_events: confirm_events?,
+        ramp: ramp?,
+        cooldown_days: cooldown_days?,
+        cooldown_episodes: cooldown_episodes?,
+        max_reentries: max_reentries?,
+    };
+    if let Some(want) = lambda_fault(&config, config.floor_r) {
+        // The key that is written is the one to mend.
+        let name = ["lambda_min", "floor_r", "null_edge_r", "lambda_cap"];
+        let name = name.into_iter().find(|name| s.get(name).is_some()).unwrap_or("lambda_min");
+        return s.field(name, faults)?.fault(faults, want);
+    }
+    Some(config)
+}
+
+/// What is wrong with the bets at that floor, if anything is.
+pub(super) fn lambda_fault(promotion: &PromotionConfig, floor_r: f64) -> Option<String> {
+    let largest = promotion.lambda_cap / (floor_r + promotion.null_edge_r);
+    (promotion.lambda_min >= largest).then(|| {
+        format!("lambda_min ({}) below lambda_cap / (floor_r + null_edge_r), which is {largest}", promotion.lambda_min)
+    })
+}
+
+#[expect(clippy::float_cmp, reason = "the last step is 1 as written")]
+fn ramp(field: &Field<'_>, faults: &mut Faults) -> Option<Vec<f64>> {
+    const WANT: &str = "a list of increasing numbers above 0, the last of them 1";
+    let Some(items) = field.items() else { return field.fault(faults, WANT) };
+    let mut steps: Vec<f64> = Vec::new();
+    for item in items {
+        steps.push(item.float(faults, FloatRange::Above(0.0, 1.0))?);
+    }
+    if steps.last().is_none_or(|last| *last != 1.0) || steps.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return field.fault(faults, WANT);
+    }
+    Some(steps)
+}
