@@ -1,0 +1,432 @@
+//! The arithmetic of bars: runs of quotes folded into open, high, low, close and count, and the order of closings.
+//!
+//! The hot loop looks for the next end of any open bar, folds every quote below it in one go, and merges that segment
+//! into each open bar of the epic; so a second resolution costs a merge a segment and nothing a quote.
+
+use std::ops::Range;
+
+use crate::domain::{EpicIdx, Micros, Ohlc, Resolution, StreamIdx, Tick, UtcMicros};
+use crate::feed::BarRow;
+
+/// The end of a bar that is not open.
+const NEVER: UtcMicros = UtcMicros(i64::MAX);
+
+/// A bar by its numbers, without memory of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FoldedBar {
+    /// Whose bar it is.
+    pub stream: StreamIdx,
+    /// Its number in its stream, from 0.
+    pub seq: u64,
+    /// Its first moment.
+    pub start: UtcMicros,
+    /// The first moment after it.
+    pub end: UtcMicros,
+    /// The bid.
+    pub bid: Ohlc,
+    /// The offer.
+    pub offer: Ohlc,
+    /// How many quotes it was made of.
+    pub ticks: u32,
+    /// How many of its quotes are known: all of them, or none where it was made of bars.
+    pub quotes: u32,
+    /// The number, among the quotes of its epic, of its first one.
+    pub quotes_from: u64,
+    /// Closed bars of the stream since its windows were last cleared, this one included, at most as many as a window
+    /// holds.
+    pub window: u32,
+}
+
+/// Bars that close together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Closing {
+    /// Their end.
+    pub time: UtcMicros,
+    /// Their places in [`Closings::bars`] end here and begin where those of the closing before end.
+    pub bars_end: usize,
+}
+
+/// What closed, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Closings {
+    /// Every bar, by closing, then stream.
+    pub bars: Vec<FoldedBar>,
+    /// The closings in order of time.
+    pub rounds: Vec<Closing>,
+    /// For each closing the number of quotes of each epic that came before it.
+    pub(super) cuts: Vec<u64>,
+}
+
+impl Closings {
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.bars.clear();
+        self.rounds.clear();
+        self.cuts.clear();
+    }
+}
+
+/// A recorded closing names a bar that is not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no open bar of stream {} ends at {time}", .stream.0)]
+pub struct NotOpen {
+    /// The stream.
+    pub stream: StreamIdx,
+    /// The recorded end.
+    pub time: UtcMicros,
+}
+
+/// One epic at one resolution.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    pub(super) epic: EpicIdx,
+    pub(super) resolution: Resolution,
+    /// Number of the next bar to close.
+    pub(super) seq: u64,
+    /// Closed bars since the windows were last cleared, up to the most that a window holds.
+    pub(super) window: u32,
+    /// The open bar, or the one before where none is open.
+    pub(super) start: UtcMicros,
+    /// Whether the open bar still waits for its first price: only between its opening and the merge that follows.
+    is_empty: bool,
+    pub(super) bid: Ohlc,
+    pub(super) offer: Ohlc,
+    pub(super) ticks: u32,
+    pub(super) quotes: u32,
+    pub(super) quotes_from: u64,
+}
+
+/// What is known of one epic.
+#[derive(Clone, Debug, Default)]
+pub(super) struct EpicState {
+    /// Accepted quotes.
+    pub(super) quotes: u64,
+    /// Accepted ready-made bars.
+    pub(super) rows: u64,
+    /// Time of the last quote, or end of the last ready-made bar.
+    pub(super) last: Option<UtcMicros>,
+    /// The places of its streams.
+    pub(super) streams: Range<usize>,
+}
+
+/// Quotes below one boundary.
+struct Segment {
+    bid: Ohlc,
+    offer: Ohlc,
+    ticks: u32,
+    quotes: u32,
+}
+
+/// Folds quotes into bars and closes them.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    pub(super) streams: Vec<Stream>,
+    /// The end of the open bar of each stream, or [`NEVER`].
+    pub(super) ends: Vec<UtcMicros>,
+    pub(super) next_end: UtcMicros,
+    pub(super) epics: Vec<EpicState>,
+    /// How far the quotes and closings have come.
+    pub(super) event_time: UtcMicros,
+    reset_after: Micros,
+    pub(super) window_max: u32,
+}
+
+impl Folder {
+    /// For `n_epics` markets and these streams. A silence of an epic longer than `reset_after` clears the windows of its
+    /// streams; a window holds `lookback_max + 1` closes.
+    ///
+    /// # Panics
+    /// If `streams` is not in order of epic, then resolution, or names an epic beyond `n_epics`.
+    #[must_use]
+    pub fn new(streams: &[(EpicIdx, Resolution)], n_epics: usize, lookback_max: usize, reset_after: Micros) -> Self {
+        assert!(streams.windows(2).all(|pair| pair[0] < pair[1]), "streams stand in order, each once");
+        assert!(u16::try_from(streams.len()).is_ok(), "streams have numbers of 16 bits");
+        let of = |epic: usize| {
+            let from = streams.partition_point(|(e, _)| usize::from(e.0) < epic);
+            let to = streams.partition_point(|(e, _)| usize::from(e.0) <= epic);
+            EpicState { streams: from..to, ..EpicState::default() }
+        };
+        assert!(streams.iter().all(|(e, _)| usize::from(e.0) < n_epics), "every stream is of a known market");
+        let nothing = Ohlc::of(crate::domain::Price::ZERO);
+        let stream = |&(epic, resolution): &(EpicIdx, Resolution)| Stream {
+            epic,
+            resolution,
+            seq: 0,
+            window: 0,
+            start: UtcMicros(0),
+            is_empty: false,
+            bid: nothing,
+            offer: nothing,
+            ticks: 0,
+            quotes: 0,
+            quotes_from: 0,
+        };
+        Self {
+            streams: streams.iter().map(stream).collect(),
+            ends: vec![NEVER; streams.len()],
+            next_end: NEVER,
+            epics: (0..n_epics).map(of).collect(),
+            event_time: UtcMicros(i64::MIN),
+            reset_after,
+            window_max: u32::try_from(lookback_max.saturating_add(1)).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Takes quotes of one epic, in order of time, and appends what closes to `out`.
+    ///
+    /// Quotes at the front that belong to a bar whose end event time has passed are too late and are left out; the
+    /// number of those is returned.
+    ///
+    /// # Panics
+    /// If `epic` is beyond the known markets.
+    pub fn push(&mut self, epic: EpicIdx, ticks: &[Tick], out: &mut Closings) -> usize {
+        let e = usize::from(epic.0);
+        let n_late = match ticks.first() {
+            Some(first) if first.time < self.event_time => {
+                let open_from = self.open_from(e);
+                ticks.iter().take_while(|tick| tick.time < open_from).count()
+            }
+            _ => 0,
+        };
+        let mut rest = &ticks[n_late..];
+        let Some(last) = rest.last() else {
+            return n_late;
+        };
+        let end_time = last.time;
+        while let Some(first) = rest.first() {
+            let time = first.time;
+            self.close_until(time, out);
+            if self.epics[e].last.is_some_and(|last| time - last > self.reset_after) {
+                self.clear_windows(e);
+            }
+            self.open(e, time);
+            let segment = fold(rest, self.next_end);
+            let (taken, after) = rest.split_at(segment.quotes as usize);
+            self.merge(e, &segment);
+            let last = taken[taken.len() - 1].time;
+            // A silence inside a segment takes a segment that is longer.
+            if last - time > self.reset_after
+                && taken.windows(2).any(|pair| pair[1].time - pair[0].time > self.reset_after)
+            {
+                self.clear_windows(e);
+            }
+            let state = &mut self.epics[e];
+            state.last = Some(last);
+            state.quotes += u64::from(segment.quotes);
+            rest = after;
+        }
+        self.event_time = self.event_time.max(end_time);
+        n_late
+    }
+
+    /// Takes one ready-made bar and appends what its start closes to `out`; says whether it was taken. It is not where
+    /// it comes too late. Streams whose length is no multiple of the bar's do not see it.
+    ///
+    /// # Panics
+    /// If its epic is beyond the known markets.
+    pub fn push_bar(&mut self, row: &BarRow, out: &mut Closings) -> bool {
+        let e = usize::from(row.epic.0);
+        if row.start < self.event_time && row.start < self.open_from(e) {
+            return false;
+        }
+        self.close_until(row.start, out);
+        if self.epics[e].last.is_some_and(|last| row.start - last > self.reset_after) {
+            self.clear_windows(e);
+        }
+        self.open(e, row.start);
+        self.merge(e, &Segment { bid: row.bid, offer: row.offer, ticks: row.ticks, quotes: 0 });
+        let state = &mut self.epics[e];
+        state.last = Some(row.start + row.length);
+        state.rows += 1;
+        self.event_time = self.event_time.max(row.start);
+        true
+    }
+
+    /// Closes every open bar with an end at or before `now`, in order of end.
+    pub fn close_until(&mut self, now: UtcMicros, out: &mut Closings) {
+        while self.next_end <= now && self.next_end != NEVER {
+            let time = self.next_end;
+            let mut next = NEVER;
+            for s in 0..self.ends.len() {
+                if self.ends[s] == time {
+                    self.close(s, out);
+                } else {
+                    next = next.min(self.ends[s]);
+                }
+            }
+            self.next_end = next;
+            self.seal(time, out);
+        }
+    }
+
+    /// Closes the open bars of these streams, which end at `time`, and no others.
+    ///
+    /// # Errors
+    /// [`NotOpen`] where one of them is not open or ends at another time; then nothing is closed.
+    pub fn close_exact(&mut self, time: UtcMicros, streams: &[StreamIdx], out: &mut Closings) -> Result<(), NotOpen> {
+        if let Some(stream) = streams.iter().find(|s| self.ends.get(usize::from(s.0)) != Some(&time)) {
+            return Err(NotOpen { stream: *stream, time });
+        }
+        for s in 0..self.ends.len() {
+            if streams.iter().any(|stream| usize::from(stream.0) == s) {
+                self.close(s, out);
+            }
+        }
+        self.next_end = self.ends.iter().copied().min().unwrap_or(NEVER);
+        self.seal(time, out);
+        Ok(())
+    }
+
+    /// Takes the bars that have not closed, in order of stream; their numbers are those of the next bars.
+    pub fn take_open(&mut self, out: &mut Closings) {
+        for s in 0..self.ends.len() {
+            if self.ends[s] != NEVER {
+                out.bars.push(self.folded(s));
+                self.ends[s] = NEVER;
+            }
+        }
+        self.next_end = NEVER;
+        let time = self.event_time;
+        self.seal(time, out);
+    }
+
+    /// Accepted quotes, or ready-made bars, of each epic so far.
+    #[must_use]
+    pub fn accepted(&self) -> Vec<u64> {
+        self.epics.iter().map(|epic| epic.quotes + epic.rows).collect()
+    }
+
+    /// How far the quotes and closings have come; `None` before the first.
+    #[must_use]
+    pub fn event_time(&self) -> Option<UtcMicros> {
+        (self.event_time.0 != i64::MIN).then_some(self.event_time)
+    }
+
+    /// The end of the open bar of a stream.
+    pub(super) fn open_end(&self, stream: usize) -> Option<UtcMicros> {
+        Some(self.ends[stream]).filter(|end| *end != NEVER)
+    }
+
+    /// Makes the bar that `streams[s]` holds an open one, of which the restored numbers speak.
+    pub(super) fn reopen(&mut self, s: usize) {
+        self.ends[s] = self.streams[s].start + self.streams[s].resolution.length();
+        self.next_end = self.next_end.min(self.ends[s]);
+    }
+
+    /// The earliest time that a quote of the epic may have: no bar of its may have ended by event time.
+    fn open_from(&self, e: usize) -> UtcMicros {
+        let streams = &self.streams[self.epics[e].streams.clone()];
+        streams.iter().map(|s| s.resolution.floor(self.event_time)).max().unwrap_or(UtcMicros(i64::MIN))
+    }
+
+    fn clear_windows(&mut self, e: usize) {
+        for stream in &mut self.streams[self.epics[e].streams.clone()] {
+            stream.window = 0;
+        }
+    }
+
+    /// Opens the bars that hold `time` where none is open.
+    #[inline]
+    fn open(&mut self, e: usize, time: UtcMicros) {
+        let quotes_from = self.epics[e].quotes;
+        for s in self.epics[e].streams.clone() {
+            if self.ends[s] != NEVER {
+                continue;
+            }
+            let stream = &mut self.streams[s];
+            let length = stream.resolution.length();
+            // The bar after the last one is the usual case, and spares a division.
+            let next = stream.start + length;
+            stream.start = if next <= time && time < next + length { next } else { stream.resolution.floor(time) };
+            stream.ticks = 0;
+            stream.quotes = 0;
+            stream.quotes_from = quotes_from;
+            let end = stream.start + length;
+            stream.is_empty = true;
+            self.ends[s] = end;
+            self.next_end = self.next_end.min(end);
+        }
+    }
+
+    #[inline]
+    fn merge(&mut self, e: usize, segment: &Segment) {
+        for stream in &mut self.streams[self.epics[e].streams.clone()] {
+            if stream.is_empty {
+                stream.is_empty = false;
+                (stream.bid, stream.offer) = (segment.bid, segment.offer);
+            } else {
+                extend(&mut stream.bid, &segment.bid);
+                extend(&mut stream.offer, &segment.offer);
+            }
+            stream.ticks += segment.ticks;
+            stream.quotes += segment.quotes;
+        }
+    }
+
+    #[inline]
+    fn close(&mut self, s: usize, out: &mut Closings) {
+        let stream = &mut self.streams[s];
+        stream.window = stream.window.saturating_add(1).min(self.window_max);
+        out.bars.push(self.folded(s));
+        self.streams[s].seq += 1;
+        self.ends[s] = NEVER;
+    }
+
+    /// The bar of `streams[s]` as it stands.
+    #[inline]
+    fn folded(&self, s: usize) -> FoldedBar {
+        let stream = &self.streams[s];
+        FoldedBar {
+            stream: StreamIdx(u16::try_from(s).expect("streams have numbers of 16 bits")),
+            seq: stream.seq,
+            start: stream.start,
+            end: self.ends[s],
+            bid: stream.bid,
+            offer: stream.offer,
+            ticks: stream.ticks,
+            quotes: stream.quotes,
+            quotes_from: stream.quotes_from,
+            window: stream.window,
+        }
+    }
+
+    #[inline]
+    fn seal(&mut self, time: UtcMicros, out: &mut Closings) {
+        self.event_time = self.event_time.max(time);
+        out.rounds.push(Closing { time, bars_end: out.bars.len() });
+        out.cuts.extend(self.epics.iter().map(|epic| epic.quotes));
+    }
+}
+
+fn extend(bar: &mut Ohlc, later: &Ohlc) {
+    bar.high = bar.high.max(later.high);
+    bar.low = bar.low.min(later.low);
+    bar.close = later.close;
+}
+
+/// Folds the quotes at the front that lie before `end`: at least the first.
+#[inline]
+fn fold(ticks: &[Tick], end: UtcMicros) -> Segment {
+    let first = &ticks[0];
+    let (mut bid_high, mut bid_low) = (first.bid, first.bid);
+    let (mut offer_high, mut offer_low) = (first.offer, first.offer);
+    let mut last = first;
+    let mut n = 1;
+    for tick in &ticks[1..] {
+        if tick.time >= end {
+            break;
+        }
+        bid_high = bid_high.max(tick.bid);
+        bid_low = bid_low.min(tick.bid);
+        offer_high = offer_high.max(tick.offer);
+        offer_low = offer_low.min(tick.offer);
+        last = tick;
+        n += 1;
+    }
+    Segment {
+        bid: Ohlc { open: first.bid, high: bid_high, low: bid_low, close: last.bid },
+        offer: Ohlc { open: first.offer, high: offer_high, low: offer_low, close: last.offer },
+        ticks: n,
+        quotes: n,
+    }
+}

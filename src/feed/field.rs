@@ -1,0 +1,269 @@
+//! Fields of a row: their places by name, and numbers and times out of bytes without a copy.
+//!
+//! There are two ways through a row. The quick one takes plain digits as nearly every file has them; whatever it does
+//! not know it leaves to the careful one, which also says what is wrong. Where both know a field they agree.
+
+use crate::domain::{Decimal, DecimalError, Price, UtcMicros};
+
+/// The dearest price that is taken, in millionths: sums of two prices then stay far inside 64 bits.
+pub(super) const PRICE_MICROS_MAX: i64 = 1_000_000_000_000_000_000;
+/// The last millisecond of the year 9999.
+const MILLIS_MAX: i64 = 253_402_300_799_999;
+
+/// One row or header cut into its fields, blanks and quotation marks around them left out.
+pub(super) fn split<'a>(line: &'a [u8], fields: &mut Vec<&'a [u8]>) {
+    fields.clear();
+    let mut rest = line;
+    loop {
+        let end = match rest.trim_ascii_start() {
+            // A quoted field may hold commas; where the closing mark is missing it ends with the line.
+            [b'"', inner @ ..] => {
+                let skipped = rest.len() - inner.len();
+                let close = inner.iter().position(|&b| b == b'"').map_or(rest.len(), |at| skipped + at);
+                rest[close.min(rest.len())..].iter().position(|&b| b == b',').map(|at| close + at)
+            }
+            _ => rest.iter().position(|&b| b == b','),
+        };
+        match end {
+            Some(at) => {
+                fields.push(unquote(&rest[..at]));
+                rest = &rest[at + 1..];
+            }
+            None => {
+                fields.push(unquote(rest));
+                return;
+            }
+        }
+    }
+}
+
+fn unquote(field: &[u8]) -> &[u8] {
+    match field.trim_ascii() {
+        [b'"', inner @ .., b'"'] => inner.trim_ascii(),
+        plain => plain,
+    }
+}
+
+/// Which way a time is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum TimeFormat {
+    /// ISO 8601 in UTC.
+    Iso,
+    /// Milliseconds since 1970.
+    Millis,
+}
+
+impl TimeFormat {
+    /// The time that `field` says, carefully.
+    pub(super) fn read(self, field: &[u8]) -> Option<UtcMicros> {
+        match self {
+            Self::Iso => UtcMicros::parse_bytes(field).ok(),
+            Self::Millis => {
+                let millis: i64 = std::str::from_utf8(field).ok()?.parse().ok()?;
+                (0..=MILLIS_MAX).contains(&millis).then_some(UtcMicros(millis * 1_000))
+            }
+        }
+    }
+}
+
+/// The price that `field` says, carefully.
+pub(super) fn price(field: &[u8]) -> Result<Price, DecimalError> {
+    let text = std::str::from_utf8(field).map_err(|_| DecimalError::NotANumber)?;
+    // An exponent of more digits than any price needs would only keep the careful reader busy.
+    let is_wild = text.find(['e', 'E']).is_some_and(|at| text.len() - at > 4);
+    if text.contains('_') || (is_wild && text.bytes().any(|b| b.is_ascii_digit())) {
+        return Err(DecimalError::NotANumber);
+    }
+    let Decimal(micros) = text.parse()?;
+    if micros.abs() > PRICE_MICROS_MAX {
+        return Err(DecimalError::OutOfRange);
+    }
+    Ok(Price::from_micros(micros))
+}
+
+/// Reads digits at the front of `bytes`: their value, and how many. At most 18 digits have a value.
+#[inline]
+fn digits(bytes: &[u8]) -> (i64, usize) {
+    let mut value = 0i64;
+    let mut n = 0;
+    while let Some(&byte) = bytes.get(n) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 || n == 18 {
+            break;
+        }
+        value = value * 10 + i64::from(digit);
+        n += 1;
+    }
+    (value, n)
+}
+
+/// Reads `digits[.digits]` at the front of `bytes`, quickly: millionths, and how many bytes. `None` for whatever is
+/// written otherwise, is not above zero, or is too long to be sure of.
+#[inline]
+pub(super) fn quick_price(bytes: &[u8]) -> Option<(i64, usize)> {
+    const SCALE: [i64; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    let (whole, n) = digits(bytes);
+    if n == 0 || n > 11 {
+        return None;
+    }
+    let (micros, n) = match bytes.get(n) {
+        Some(b'.') => {
+            let (fraction, m) = digits(&bytes[n + 1..]);
+            let scale = *SCALE.get(m)?;
+            if m == 0 {
+                return None;
+            }
+            (whole * 1_000_000 + fraction * scale, n + 1 + m)
+        }
+        _ => (whole * 1_000_000, n),
+    };
+    (micros > 0).then_some((micros, n))
+}
+
+/// Reads whole milliseconds at the front of `bytes`, quickly: microseconds, and how many bytes.
+#[inline]
+pub(super) fn quick_millis(bytes: &[u8]) -> Option<(i64, usize)> {
+    let (millis, n) = digits(bytes);
+    (n > 0 && millis <= MILLIS_MAX).then_some((millis * 1_000, n))
+}
+
+/// Reads ISO times quickly by remembering the minute of the row before: most rows share it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MinuteMemo {
+    text: [u8; 17],
+    micros: i64,
+}
+
+impl MinuteMemo {
+    /// The time at the front of `bytes` in microseconds, and how many bytes; `None` for whatever is written otherwise.
+    #[inline]
+    pub(super) fn quick(&mut self, bytes: &[u8]) -> Option<(i64, usize)> {
+        let minute: &[u8; 17] = bytes.first_chunk()?;
+        if *minute != self.text {
+            let mut whole = [0; 20];
+            whole[..17].copy_from_slice(minute);
+            whole[17..].copy_from_slice(b"00Z");
+            self.micros = UtcMicros::parse_bytes(&whole).ok()?.0;
+            self.text = *minute;
+        }
+        let [tens, units, next] = *bytes.get(17..20)?.first_chunk()?;
+        let (tens, units) = (tens.wrapping_sub(b'0'), units.wrapping_sub(b'0'));
+        if tens > 5 || units > 9 {
+            return None;
+        }
+        let at_second = self.micros + (i64::from(tens) * 10 + i64::from(units)) * 1_000_000;
+        match next {
+            b'Z' => Some((at_second, 20)),
+            b'.' => {
+                let rest = &bytes[20..];
+                let mut micros = 0;
+                let mut scale = 100_000;
+                let mut n = 0;
+                while let Some(digit) = rest.get(n).map(|b| b.wrapping_sub(b'0')).filter(|d| *d <= 9) {
+                    // Beyond the microsecond the scale is 0: finer parts are cut off.
+                    micros += i64::from(digit) * scale;
+                    scale /= 10;
+                    n += 1;
+                }
+                (n > 0 && rest.get(n) == Some(&b'Z')).then_some((at_second + micros, 21 + n))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A row as text for a message, cut after 200 bytes.
+pub(super) fn excerpt(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&line[..line.len().min(200)]);
+    text.trim_end_matches(['\r', '\n']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn fields_lose_blanks_and_marks_and_keep_inner_commas() {
+        for (line, want) in [
+            ("a,b,c", vec!["a", "b", "c"]),
+            ("", vec![""]),
+            ("a,,c,", vec!["a", "", "c", ""]),
+            (" a , \"b\" ,\"c,d\",e", vec!["a", "b", "c,d", "e"]),
+            ("\"a,b", vec!["\"a,b"]),
+        ] {
+            let mut fields = Vec::new();
+            split(line.as_bytes(), &mut fields);
+            let got: Vec<_> = fields.iter().map(|f| std::str::from_utf8(f).unwrap()).collect();
+            assert_eq!(got, want, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_careful_price_says_what_is_wrong() {
+        for (text, want) in [
+            ("1.38676", Ok(1_386_760)),
+            ("+1.5", Ok(1_500_000)),
+            ("1e-5", Ok(10)),
+            ("1.3867600000", Ok(1_386_760)),
+            ("-2", Ok(-2_000_000)),
+            ("1.3867601234", Err(DecimalError::TooFine)),
+            ("1_000", Err(DecimalError::NotANumber)),
+            ("1e2147483647", Err(DecimalError::NotANumber)),
+            ("0e-2000000000", Err(DecimalError::NotANumber)),
+            ("", Err(DecimalError::NotANumber)),
+            ("NaN", Err(DecimalError::NotFinite)),
+            ("-inf", Err(DecimalError::NotFinite)),
+            ("2000000000000", Err(DecimalError::OutOfRange)),
+        ] {
+            assert_eq!(price(text.as_bytes()).map(Price::micros), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_quick_ways_leave_what_they_do_not_know() {
+        for text in ["", "-1", "0", "0.0", ".5", "1.", "1.1234567", "123456789012", "nan", "+1"] {
+            assert_eq!(quick_price(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(quick_price(b"12.5,"), Some((12_500_000, 4)));
+        let mut memo = MinuteMemo::default();
+        for text in ["", "2014-05-01T00:00:60Z", "2014-05-01T00:00:0", "2014-05-01T00:00:00.Z", "2014-05-01T00:00:00.1"]
+        {
+            assert_eq!(memo.quick(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(TimeFormat::Millis.read(b"-1"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn quick_and_careful_prices_agree(text in "[0-9]{0,13}(\\.[0-9]{0,8})?") {
+            if let Some((micros, n)) = quick_price(text.as_bytes()) {
+                prop_assert_eq!(price(&text.as_bytes()[..n]).map(Price::micros), Ok(micros));
+                prop_assert!(text.as_bytes().get(n).is_none_or(|b| !b.is_ascii_digit()));
+            }
+        }
+
+        #[test]
+        fn quick_and_careful_times_agree(micros in 0i64..253_402_300_800_000_000, other in 0i64..253_402_300_800_000_000) {
+            let mut memo = MinuteMemo::default();
+            for time in [other, micros, micros] {
+                let text = UtcMicros(time).to_string();
+                prop_assert_eq!(memo.quick(text.as_bytes()), Some((time, text.len())));
+                prop_assert_eq!(UtcMicros::parse_bytes(text.as_bytes()), Ok(UtcMicros(time)));
+            }
+        }
+
+        #[test]
+        fn nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let mut fields = Vec::new();
+            split(&bytes, &mut fields);
+            for field in fields {
+                let _ = price(field).is_ok();
+                let _ = TimeFormat::Iso.read(field);
+                let _ = TimeFormat::Millis.read(field);
+            }
+            let _ = quick_price(&bytes);
+            let _ = MinuteMemo::default().quick(&bytes);
+        }
+    }
+}
