@@ -6,6 +6,7 @@
 pub mod entry;
 mod memory;
 mod sled;
+pub mod views;
 
 use serde::{Deserialize, Serialize};
 
