@@ -99,7 +99,9 @@ fn a_reopened_store_goes_on_where_it_ended() {
     let before = {
         let mut store = Sled::open(dir.path(), 0).unwrap();
         for _ in 0..300 {
-            store.commit(commit_of(&[(Lane::Seat(0), &["a", "b"]), (Lane::Seat(1), &["c"])], &[("head", "9")])).unwrap();
+            store
+                .commit(commit_of(&[(Lane::Seat(0), &["a", "b"]), (Lane::Seat(1), &["c"])], &[("head", "9")]))
+                .unwrap();
         }
         store.flush().unwrap();
         journal_hash(&store).unwrap()
@@ -170,9 +172,10 @@ fn child_commits_until_killed() {
         let text = format!("{n} {}", "x".repeat(n * 37 % 900));
         let head = (n + 1).to_string();
         store
-            .commit(commit_of(&[(Lane::Seat(1), &[&text]), (Lane::Seat(2), &[&text]), (Lane::Desk, &[&text])], &[(
-                "head", &head,
-            )]))
+            .commit(commit_of(
+                &[(Lane::Seat(1), &[&text]), (Lane::Seat(2), &[&text]), (Lane::Desk, &[&text])],
+                &[("head", &head)],
+            ))
             .unwrap();
         if n % 11 == 10 {
             store.flush().unwrap();

@@ -88,7 +88,9 @@ impl Sled {
         let mut next = BTreeMap::new();
         // From lane to lane by its last key: one look-up a lane, however long the lanes are.
         let mut from = vec![PREFIX_LANE];
-        while let Some((key, _)) = db.range(from.clone()..vec![PREFIX_LANE + 1]).next().transpose().map_err(|e| failed(dir, &e))? {
+        while let Some((key, _)) =
+            db.range(from.clone()..vec![PREFIX_LANE + 1]).next().transpose().map_err(|e| failed(dir, &e))?
+        {
             let (lane, _) = lane_of(&key)?;
             let last = db.scan_prefix(lane_prefix(lane)).keys().next_back().transpose().map_err(|e| failed(dir, &e))?;
             let (_, number) = lane_of(&last.unwrap_or(key))?;

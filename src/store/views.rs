@@ -322,7 +322,8 @@ pub fn find<'a>(roster: &'a [RosterEntry], name: &str) -> Result<&'a RosterEntry
 #[must_use]
 pub fn candidates(known: &[&str], asked: &str) -> Vec<String> {
     let entry = format!("{asked}:");
-    let swept: Vec<String> = known.iter().filter(|name| name.starts_with(&entry)).map(|name| (*name).to_owned()).collect();
+    let swept: Vec<String> =
+        known.iter().filter(|name| name.starts_with(&entry)).map(|name| (*name).to_owned()).collect();
     if !swept.is_empty() {
         return swept;
     }
