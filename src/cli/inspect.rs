@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::output::{
-    Align, Columns, FAILED, Failure, TEXT_WIDTH, UNREACHED, USAGE, complain, number, print, print_json, shorten,
+    Align, Columns, FAILED, Failure, TEXT_WIDTH, UNREACHED, USAGE, complain, number, print, print_json, shorten_name,
 };
 use super::{Client, LeaderboardArgs, ModelArgs, ReadingArgs, Shared, block_on};
 use crate::control::{Control, ModelView};
@@ -272,7 +272,7 @@ fn trades_text(trades: &[TradeRow]) -> String {
     }
     let mut text = columns.render();
     let profit: crate::domain::Money = trades.iter().map(|trade| trade.profit).sum();
-    writeln!(text, "\n{} trades of {}, net {profit}", trades.len(), shorten(trades[0].model.as_str(), 50))
+    writeln!(text, "\n{} trades of {}, net {profit}", trades.len(), shorten_name(trades[0].model.as_str(), 50))
         .expect(WRITES);
     text
 }
@@ -306,7 +306,7 @@ fn explanation_text(explanation: &Explanation) -> String {
         };
         columns.row(vec![gate.gate.clone(), short(gate.value), short(gate.limit), verdict.to_owned()]);
     }
-    let model = shorten(explanation.model.as_str(), TEXT_WIDTH - 16);
+    let model = shorten_name(explanation.model.as_str(), TEXT_WIDTH - 16);
     let mut text = format!("{model}, {}\n\n{}\n", explanation.state.word(), columns.render());
     text.push_str(&match (open, explanation.expected_days_to_decision) {
         (0, _) => "passes every gate\n".to_owned(),

@@ -133,6 +133,29 @@ pub fn shorten(text: &str, width: usize) -> String {
     short
 }
 
+/// A model's name in at most `width` characters. Swept candidates differ in the values of their settings, so that the
+/// keys give way first: `momentum:lookback=3,hold=3m`, `momentum:look=3,hold=3m`, `momentum:l=3,h=3m`.
+#[must_use]
+pub fn shorten_name(name: &str, width: usize) -> String {
+    for kept in [usize::MAX, 4, 1] {
+        let short = with_short_keys(name, kept);
+        if short.chars().count() <= width {
+            return short;
+        }
+    }
+    shorten(&with_short_keys(name, 1), width)
+}
+
+fn with_short_keys(name: &str, kept: usize) -> String {
+    let Some((entry, settings)) = name.split_once(':') else { return name.to_owned() };
+    let short = |setting: &str| match setting.split_once('=') {
+        Some((key, value)) => format!("{}={value}", key.chars().take(kept).collect::<String>()),
+        None => setting.to_owned(),
+    };
+    let settings: Vec<String> = settings.split(',').map(short).collect();
+    format!("{entry}:{}", settings.join(","))
+}
+
 /// A number with `decimals` places, `-` where there is none. A zero has no sign.
 #[must_use]
 pub fn number(value: Option<f64>, decimals: usize) -> String {
@@ -165,7 +188,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Without rows. The text of column `shrinks` is shortened in its middle where a line would be too wide.
+    /// Without rows. The names in column `shrinks` are shortened where a line would be too wide.
     #[must_use]
     pub fn new(header: Vec<(&'static str, Align)>, shrinks: usize) -> Self {
         Self { header, shrinks, rows: Vec::new() }
@@ -199,7 +222,7 @@ impl Columns {
             let mut line = String::new();
             for (at, cell) in row.iter().enumerate() {
                 let width = widths[at];
-                let cell = if at == self.shrinks { shorten(cell, width) } else { cell.clone() };
+                let cell = if at == self.shrinks { shorten_name(cell, width) } else { cell.clone() };
                 if at > 0 {
                     line.push_str(&" ".repeat(gap));
                 }
@@ -225,6 +248,15 @@ mod tests {
         assert_eq!(shorten("momentum:lookback=3,hold=3m", 11), "momen…ld=3m");
         assert_eq!(shorten("short", 5), "short");
         assert_eq!(shorten("überlänge", 4), "üb…e");
+        for (width, want) in [
+            (27, "momentum:lookback=3,hold=3m"),
+            (26, "momentum:look=3,hold=3m"),
+            (20, "momentum:l=3,h=3m"),
+            (10, "momen…h=3m"),
+        ] {
+            assert_eq!(shorten_name("momentum:lookback=3,hold=3m", width), want);
+        }
+        assert_eq!(shorten_name("plain", 3), "p…n");
     }
 
     #[test]

@@ -376,3 +376,98 @@ fn parse_hash(hex: &str) -> Option<ContentHash> {
     }
     Some(ContentHash(hash))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::entry::encode;
+    use crate::store::{Commit, Memory};
+
+    fn entry(seat: u32, model: &str, generation: u32) -> RosterEntry {
+        let mut entry = RosterEntry {
+            seat,
+            model: model.to_owned(),
+            version: "0".to_owned(),
+            content_hash: format!("{seat:064x}"),
+            ..RosterEntry::default()
+        };
+        entry.ticket = format!("{model}@0#00000000");
+        if generation > 0 {
+            let hash = parse_hash(&entry.content_hash).unwrap().generation(generation);
+            entry.ticket = format!("{model}@0#{}", hash.hash8());
+            entry.generation = generation;
+            entry.generations_began = (1..=i64::from(generation)).map(|n| UtcMicros(n * 100)).collect();
+        }
+        entry
+    }
+
+    #[test]
+    fn a_name_means_its_latest_seat_and_a_ticket_any_generation() {
+        let roster = [entry(0, "m:a=1", 2), entry(1, "m:a=2", 0), entry(2, "m:a=1", 0), entry(3, "other", 0)];
+        let seat = |name: &str| find(&roster, name).map(|entry| entry.seat);
+        assert_eq!(seat("m:a=1"), Ok(2));
+        assert_eq!(seat("m:a=2"), Ok(1));
+        for generation in 1..=2 {
+            assert_eq!(seat(&roster[0].ticket_of(generation)), Ok(0), "{generation}");
+        }
+        let missing = |name: &str| match find(&roster, name).unwrap_err() {
+            ControlError::NoSuchModel { candidates, .. } => candidates,
+            other => panic!("{other}"),
+        };
+        assert_eq!(missing("m"), ["m:a=1", "m:a=2"]);
+        assert_eq!(missing("othr"), ["other"]);
+        assert_eq!(missing("other@0#12345678"), ["other"]);
+        assert_eq!(missing("xyz"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_decided_bears_the_ticket_of_its_generation() {
+        let entry = entry(7, "m", 2);
+        for (made, generation) in [(99, 0), (100, 1), (199, 1), (200, 2), (5_000, 2)] {
+            assert_eq!(entry.ticket_at(UtcMicros(made)), entry.ticket_of(generation), "{made}");
+        }
+        let without = RosterEntry { generations_began: Vec::new(), ..entry.clone() };
+        assert_eq!(without.ticket_at(UtcMicros(0)), entry.ticket);
+    }
+
+    #[test]
+    fn changes_are_found_in_each_of_their_places() {
+        let change = serde_json::json!({
+            "time": "2014-05-01T00:00:00Z", "seat": 3, "model": "m", "from": "live", "to": "shadow", "reason": "faded",
+        });
+        for record in [
+            change.clone(),
+            serde_json::json!({ "seq": 1, "body": change.clone() }),
+            serde_json::json!({ "seq": 1, "body": { "kind": "demotion", "change": change.clone() } }),
+        ] {
+            assert_eq!(change_of(&record).unwrap().unwrap().reason, "faded");
+        }
+        assert_eq!(change_of(&serde_json::json!({ "body": { "kind": "registered" } })).unwrap(), None);
+        change_of(&serde_json::json!({ "body": { "from": "live", "to": "nowhere" } })).unwrap_err();
+    }
+
+    #[test]
+    fn an_empty_store_is_an_empty_arena_and_obeys_nothing() {
+        let arena = AtRest::new(Box::new(Memory::default())).unwrap();
+        assert!(arena.board().rows.is_empty() && arena.roster().is_empty());
+        assert_eq!(arena.trades_of("m"), Err(ControlError::NoSuchModel { name: "m".to_owned(), candidates: vec![] }));
+        let told = futures_util::FutureExt::now_or_never(arena.command(Command::Reload)).unwrap();
+        assert!(matches!(told, Err(ControlError::Refused(_))));
+    }
+
+    #[test]
+    fn records_and_lanes_that_are_no_such_thing_are_corrupt() {
+        for name in [ROSTER, BOARD, HEAD] {
+            let mut store = Memory::default();
+            let records = vec![(name.to_owned(), b"{ not json".to_vec())];
+            store.commit(Commit { blocks: Vec::new(), records }).unwrap();
+            assert!(matches!(AtRest::new(Box::new(store)), Err(StoreError::Corrupt { .. })), "{name}");
+        }
+        let mut store = Memory::default();
+        let mut lane = Vec::new();
+        encode(&"no json".to_owned(), &mut lane);
+        store.commit(Commit { blocks: vec![(Lane::Audit, lane)], records: Vec::new() }).unwrap();
+        let arena = AtRest::new(Box::new(store)).unwrap();
+        assert!(matches!(arena.lifecycle(), Err(StoreError::Corrupt { .. })));
+    }
+}
