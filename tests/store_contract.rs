@@ -11,6 +11,7 @@ use arena::store::entry::{encode, read_lane};
 use arena::store::{Commit, Lane, Memory, Sled, Store, StoreError, journal_hash};
 
 const CHILD_DIR: &str = "ARENA_STORE_CONTRACT_DIR";
+const FULL_DIR: &str = "ARENA_STORE_CONTRACT_FULL_DIR";
 
 fn block(texts: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -213,5 +214,95 @@ fn a_kill_leaves_a_whole_number_of_commits_and_all_that_were_flushed() {
                 assert_eq!(text.split(' ').next(), Some(n.to_string().as_str()), "{lane:?}");
             }
         }
+    }
+}
+
+#[test]
+fn damaged_files_are_an_error_or_a_store_but_never_a_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    {
+        let mut store = Sled::open(&whole, 0).unwrap();
+        let texts: Vec<String> = (0..2_000).map(|n| format!("{n} {}", "x".repeat(n % 200))).collect();
+        for piece in texts.chunks(50) {
+            let piece: Vec<&str> = piece.iter().map(String::as_str).collect();
+            store.commit(commit_of(&[(Lane::Seat(1), &piece), (Lane::Audit, &piece)], &[("head", "1")])).unwrap();
+            store.flush().unwrap();
+        }
+    }
+    let db = std::fs::read(whole.join("db")).unwrap();
+    for n in 0..40 {
+        let damaged = dir.path().join(format!("damaged {n}"));
+        std::fs::create_dir(&damaged).unwrap();
+        std::fs::copy(whole.join("conf"), damaged.join("conf")).unwrap();
+        let mut bytes = db.clone();
+        match n {
+            0 => bytes.clear(),
+            1 => bytes.truncate(db.len() / 2),
+            2 => bytes.truncate(db.len() - 1),
+            _ => {
+                for at in (n * 7_919 % 5_000..bytes.len()).step_by(db.len() / 50 + n) {
+                    bytes[at] ^= 0x55;
+                }
+            }
+        }
+        std::fs::write(damaged.join("db"), bytes).unwrap();
+        let opened = std::panic::catch_unwind(|| {
+            Sled::open_existing(&damaged).map(|store| {
+                let lanes = store.lanes().unwrap_or_default();
+                lanes
+                    .into_iter()
+                    .map(|lane| read_lane::<String>(&store, lane).map_or(0, |texts| texts.len()))
+                    .sum::<usize>()
+            })
+        });
+        // Refused, or a whole number of commits of a hundred entries each: what a crash may leave, and nothing else.
+        let is_whole = |entries: usize| entries.is_multiple_of(100);
+        assert!(opened.as_ref().is_ok_and(|store| store.as_ref().map_or(true, |n| is_whole(*n))), "{n}: {opened:?}");
+    }
+}
+
+/// The child of the next test: commits until the disk refuses. Does nothing unless asked.
+#[test]
+fn child_commits_until_the_disk_is_full() {
+    let Ok(dir) = std::env::var(FULL_DIR) else { return };
+    let mut store = Sled::open(Path::new(&dir), 0).unwrap();
+    for n in 0.. {
+        let text = format!("{n} {}", "x".repeat(4_000));
+        let outcome = store
+            .commit(commit_of(&[(Lane::Seat(1), &[&text]), (Lane::Seat(2), &[&text])], &[]))
+            .and_then(|()| store.flush());
+        match outcome {
+            Ok(()) => println!("flushed {}", n + 1),
+            Err(error) => {
+                println!("refused {error}");
+                // What follows is refused too, and nothing panics.
+                assert!(store.flush().is_err() || store.commit(commit_of(&[(Lane::Desk, &["x"])], &[])).is_err());
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_what_was_flushed_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    // A limit on the size of a file stands in for the end of the disk: the same calls fail.
+    let limited = "trap '' XFSZ; ulimit -f 8000; exec \"$0\" --exact child_commits_until_the_disk_is_full --nocapture";
+    let child = Command::new("bash")
+        .args(["-c", limited])
+        .arg(std::env::current_exe().unwrap())
+        .env(FULL_DIR, dir.path())
+        .output()
+        .unwrap();
+    let out = String::from_utf8(child.stdout).unwrap();
+    let err = String::from_utf8(child.stderr).unwrap();
+    assert!(child.status.success() && out.contains("refused store failed: "), "{out}{err}");
+    assert!(!err.contains("panicked"), "{err}");
+    let flushed = out.lines().filter(|line| line.starts_with("flushed ")).count();
+    let store = Sled::open_existing(dir.path()).unwrap();
+    for lane in [Lane::Seat(1), Lane::Seat(2)] {
+        let texts: Vec<String> = read_lane(&store, lane).unwrap();
+        assert!(texts.len() >= flushed && flushed > 10, "{} of {flushed}", texts.len());
     }
 }

@@ -5,14 +5,17 @@
 //!
 //! ```text
 //! V                                       the version of this layout
+//! N                                       the blocks of all lanes together (u64 BE)
 //! L, lane (5 bytes), number (u64 BE)      a block of whole entries
 //! R, name                                 a record, after one version byte
 //! ```
 //!
-//! sled keeps what was committed in memory of its own until [`Store::flush`]; a crash before that loses the last commits,
+//! `N` is written by every commit, so that a store from which damage took some blocks and not others is told apart from
+//! one that is whole. sled keeps what was committed in memory of its own until [`Store::flush`]; a crash before that loses the last commits,
 //! each as a whole. Its timed flusher is off: what is durable when is decided by the arena.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +23,7 @@ use std::time::Duration;
 use super::{Commit, Lane, Store, StoreError};
 
 const KEY_VERSION: &[u8] = b"V";
+const KEY_BLOCKS: &[u8] = b"N";
 const PREFIX_LANE: u8 = b'L';
 const PREFIX_RECORD: u8 = b'R';
 /// The version of the layout, and of the byte before every record.
@@ -40,6 +44,8 @@ pub struct Sled {
     disk_floor_mb: u64,
     /// The number of the next block of each lane that holds anything.
     next: BTreeMap<Lane, u64>,
+    /// The blocks of all lanes together.
+    blocks: u64,
 }
 
 impl Sled {
@@ -50,6 +56,10 @@ impl Sled {
     /// [`StoreError::InUse`] while another process (or another value in this one) holds it, [`StoreError::Corrupt`] for
     /// the layout of another version, [`StoreError::Io`] for what the disk or the database says.
     pub fn open(dir: &Path, disk_floor_mb: u64) -> Result<Self, StoreError> {
+        guarded(dir, || Self::open_or_make(dir, disk_floor_mb))
+    }
+
+    fn open_or_make(dir: &Path, disk_floor_mb: u64) -> Result<Self, StoreError> {
         let db = open_db(dir)?;
         match db.get(KEY_VERSION).map_err(|e| failed(dir, &e))? {
             Some(version) => check_version(dir, &version)?,
@@ -72,10 +82,12 @@ impl Sled {
         if !dir.join("db").is_file() || !dir.join("conf").is_file() {
             return Err(missing());
         }
-        let db = open_db(dir)?;
-        let version = db.get(KEY_VERSION).map_err(|e| failed(dir, &e))?.ok_or_else(missing)?;
-        check_version(dir, &version)?;
-        Self::at_rest(db, dir, 0)
+        guarded(dir, || {
+            let db = open_db(dir)?;
+            let version = db.get(KEY_VERSION).map_err(|e| failed(dir, &e))?.ok_or_else(missing)?;
+            check_version(dir, &version)?;
+            Self::at_rest(db, dir, 0)
+        })
     }
 
     /// The folder.
@@ -98,7 +110,14 @@ impl Sled {
             from = lane_key(lane, u64::MAX);
             from.push(0);
         }
-        Ok(Self { db, path: dir.to_owned(), disk_floor_mb, next })
+        let held: u64 = next.values().sum();
+        let counted = db.get(KEY_BLOCKS).map_err(|e| failed(dir, &e))?;
+        let counted = counted.map_or(Some(0), |bytes| Some(u64::from_be_bytes(bytes.as_ref().try_into().ok()?)));
+        if counted != Some(held) {
+            let why = format!("it holds {held} blocks and counted {counted:?}: its files are damaged");
+            return Err(StoreError::Corrupt { lane: dir.display().to_string(), why });
+        }
+        Ok(Self { db, path: dir.to_owned(), disk_floor_mb, next, blocks: held })
     }
 
     fn check_floor(&self) -> Result<(), StoreError> {
@@ -122,11 +141,13 @@ impl Store for Sled {
         self.check_floor()?;
         let mut batch = sled::Batch::default();
         let mut next = BTreeMap::new();
+        let mut blocks = self.blocks;
         for (lane, bytes) in &commit.blocks {
             let number = next.entry(*lane).or_insert_with(|| self.next.get(lane).copied().unwrap_or(0));
             for block in blocks_of(bytes) {
                 batch.insert(lane_key(*lane, *number), block);
                 *number += 1;
+                blocks += 1;
             }
         }
         for (name, value) in &commit.records {
@@ -135,9 +156,11 @@ impl Store for Sled {
             bytes.extend_from_slice(value);
             batch.insert(record_key(name), bytes);
         }
+        batch.insert(KEY_BLOCKS, &blocks.to_be_bytes());
         self.db.apply_batch(batch).map_err(|e| failed(&self.path, &e))?;
         // Only now, so that a commit that failed leaves no hole in the numbers.
         self.next.extend(next);
+        self.blocks = blocks;
         Ok(())
     }
 
@@ -195,6 +218,14 @@ fn open_db(dir: &Path) -> Result<sled::Db, StoreError> {
             Err(e) => return Err(failed(dir, &e)),
         }
     }
+}
+
+/// Turns a panic of sled into an error: it has some over files that were damaged at rest, all while it recovers them.
+fn guarded(dir: &Path, open: impl FnOnce() -> Result<Sled, StoreError>) -> Result<Sled, StoreError> {
+    catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| {
+        let lane = dir.display().to_string();
+        Err(StoreError::Corrupt { lane, why: "its files are damaged beyond recovery".to_owned() })
+    })
 }
 
 fn check_version(dir: &Path, version: &[u8]) -> Result<(), StoreError> {
