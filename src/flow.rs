@@ -381,7 +381,7 @@ pub struct DeskView {
 }
 
 /// Everything that the surface shows, as of one event time: an immutable snapshot that readers share.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Board {
     /// The arena's name.
     pub arena: String,

@@ -1,1 +1,435 @@
-//! To come.
+//! The commands and their help. Each family has its file; this one holds what they share: the tree that clap reads,
+//! and the way from arguments to an exit code.
+
+mod client;
+mod export;
+mod graph;
+mod inspect;
+mod operate;
+pub mod output;
+mod run;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use serde_json::json;
+
+pub use self::client::Client;
+pub use self::graph::mermaid;
+pub use self::inspect::{Leaderboard, leaderboard_text};
+use self::output::Failure;
+use crate::domain::Micros;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "arena",
+    version,
+    about = "Tries many strategies at once on paper and lets only a proven one trade for real",
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused by a rule, 4 the arena cannot \
+                  be reached, 5 no such model",
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What every command shares.
+    #[command(flatten)]
+    pub shared: Shared,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command shares.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Shared {
+    /// The configuration [default: arena.toml]
+    #[arg(short = 'c', long = "config", value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Print one JSON document and nothing else
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No progress, no logs but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// More logs; twice for all
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Shared {
+    /// The configuration's path.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new("arena.toml"))
+    }
+}
+
+/// The commands, ordered by use.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole job on a made-up market: no account, no file needed
+    Demo(DemoArgs),
+    /// Tell every fault of the configuration and what would be right
+    Check,
+    /// Run the arena that the configuration declares
+    Run(RunArgs),
+    /// Run it over recorded prices, as fast as it can
+    Replay(ReplayArgs),
+    /// Turn recorded quotes into bars
+    Resample(ResampleArgs),
+    /// Rank the models
+    Leaderboard(LeaderboardArgs),
+    /// Show all about one model
+    Show(ModelArgs),
+    /// List the closed trades of one model
+    Trades(ModelArgs),
+    /// Show what a model still lacks to trade for real, and how long that may take
+    Explain(ModelArgs),
+    /// Let a model that has passed trade for real
+    Promote(PromoteArgs),
+    /// Take a live model back to paper
+    Demote(LifecycleArgs),
+    /// End a model for good; its record stays
+    Retire(LifecycleArgs),
+    /// Close all live positions and stop live dealing
+    Halt(DealingArgs),
+    /// Let live dealing go on
+    Resume(DealingArgs),
+    /// Make a running arena read its configuration again
+    Reload(ReachArgs),
+    /// Write trades, predictions, bars or quotes as CSV
+    Export(ExportArgs),
+    /// Draw what the configuration declares, as Mermaid
+    Graph,
+    /// Examine the record of every decision
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// `arena demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// End by itself after this time, counted from the start [example: 2m]
+    #[arg(long = "for", value_name = "TIME", value_parser = length)]
+    pub length: Option<Micros>,
+    /// Draw another market
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Event seconds in one second once a model is live, up to 60
+    #[arg(long, value_name = "X", value_parser = speed)]
+    pub speed: Option<f64>,
+    /// What the planted rule earns on average, in R a trade after costs; 0 plants none
+    #[arg(long, value_name = "R", default_value_t = 0.3, value_parser = not_negative)]
+    pub edge: f64,
+    /// Serve the page here [default: 8787, or a free one where that is taken]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+}
+
+/// `arena run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Allow real money, where the configuration asks for it too
+    #[arg(long)]
+    pub live: bool,
+}
+
+/// A file of quotes or bars and the market it is of, as `EPIC=FILE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpicFile {
+    /// The market.
+    pub epic: String,
+    /// The file.
+    pub file: PathBuf,
+}
+
+impl FromStr for EpicFile {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((epic, file)) if !epic.is_empty() && !file.is_empty() => {
+                Ok(Self { epic: epic.to_owned(), file: PathBuf::from(file) })
+            }
+            _ => Err("want EPIC=FILE, such as CS.D.EURUSD.TODAY.IP=quotes.csv.gz".to_owned()),
+        }
+    }
+}
+
+/// What to do about rows that cannot be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OnBad {
+    /// Count them by kind and go on.
+    #[default]
+    Skip,
+    /// Fail at the first.
+    Stop,
+}
+
+/// `arena replay`.
+#[derive(Args, Clone, Debug)]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["quotes", "bars", "session"]))]
+pub struct ReplayArgs {
+    /// Recorded quotes of one market (CSV, CSV.gz); repeat for more markets
+    #[arg(long, value_name = "EPIC=FILE")]
+    pub quotes: Vec<EpicFile>,
+    /// Recorded bars of one market, where its quotes are not known; repeat for more
+    #[arg(long, value_name = "EPIC=FILE")]
+    pub bars: Vec<EpicFile>,
+    /// A session that `arena run` recorded
+    #[arg(long, value_name = "NAME")]
+    pub session: Option<String>,
+    /// Keep the store here, for --store of the reading commands
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// What to do about rows that cannot be used
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub on_bad: OnBad,
+}
+
+/// `arena resample`.
+#[derive(Args, Clone, Debug)]
+pub struct ResampleArgs {
+    /// Recorded quotes (CSV, CSV.gz)
+    #[arg(long, value_name = "FILE")]
+    pub quotes: PathBuf,
+    /// The length of a bar
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    pub every: Micros,
+    /// Write here instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// What to do about rows that cannot be used
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub on_bad: OnBad,
+}
+
+/// Which arena a reading command asks.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ReadingArgs {
+    /// The running arena [default: ARENA_URL, else the configuration's, else http://127.0.0.1:8787]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Read the store of an arena at rest instead
+    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    pub store: Option<PathBuf>,
+}
+
+/// Which arena an operating command tells, and by what right.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ReachArgs {
+    /// The running arena [default: ARENA_URL, else the configuration's, else http://127.0.0.1:8787]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// The arena's token [default: data/arena.token beside the configuration]
+    #[arg(long, value_name = "TOKEN", env = "ARENA_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+}
+
+/// `arena leaderboard`.
+#[derive(Args, Clone, Debug)]
+pub struct LeaderboardArgs {
+    /// Draw it again every second, until Ctrl-C
+    #[arg(long, conflicts_with = "store")]
+    pub watch: bool,
+    /// Which arena.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// A reading command about one model.
+#[derive(Args, Clone, Debug)]
+pub struct ModelArgs {
+    /// Its name, or its ticket name@version#hash8
+    pub model: String,
+    /// Which arena.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// `arena promote`.
+#[derive(Args, Clone, Debug)]
+pub struct PromoteArgs {
+    /// Its name, or its ticket name@version#hash8
+    pub model: String,
+    /// Why; kept in the audit record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Obey although gates are missed; needs a reason, and is marked for ever
+    #[arg(long = "override", requires = "reason")]
+    pub is_override: bool,
+    /// Which arena.
+    #[command(flatten)]
+    pub reach: ReachArgs,
+}
+
+/// `arena demote`, `arena retire`.
+#[derive(Args, Clone, Debug)]
+pub struct LifecycleArgs {
+    /// Its name, or its ticket name@version#hash8
+    pub model: String,
+    /// Why; kept in the audit record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Which arena.
+    #[command(flatten)]
+    pub reach: ReachArgs,
+}
+
+/// `arena halt`, `arena resume`.
+#[derive(Args, Clone, Debug)]
+pub struct DealingArgs {
+    /// Why; kept in the journal
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Which arena.
+    #[command(flatten)]
+    pub reach: ReachArgs,
+}
+
+/// What can be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Table {
+    /// Closed paper trades.
+    Trades,
+    /// Predictions beside what came true.
+    Predictions,
+    /// Bars of every market and length.
+    Bars,
+    /// Accepted quotes.
+    Quotes,
+    /// Lifecycle changes.
+    Lifecycle,
+    /// Paper orders and what became of them.
+    Orders,
+}
+
+/// `arena export`.
+#[derive(Args, Clone, Debug)]
+pub struct ExportArgs {
+    /// What to write
+    #[arg(long, value_enum)]
+    pub table: Table,
+    /// The store of an arena at rest
+    #[arg(long, value_name = "DIR")]
+    pub store: PathBuf,
+    /// Write here instead of standard output; compressed where it ends in .gz
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Only what is of this model
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// Only what is of this market
+    #[arg(long, value_name = "EPIC")]
+    pub epic: Option<String>,
+}
+
+/// `arena audit`.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Prove that no record was altered, lost or moved, and that each decision follows from its record
+    Verify(ReadingArgs),
+}
+
+/// The shells that completions exist for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU bash.
+    Bash,
+    /// zsh.
+    Zsh,
+    /// fish.
+    Fish,
+}
+
+/// Parses, dispatches, tells what went wrong. Returns the exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version go to standard output and are no error; a closed pipe is nobody's fault.
+            drop(e.print());
+            return if e.use_stderr() { output::USAGE } else { output::DONE };
+        }
+    };
+    let is_json = cli.shared.json;
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(failure) => failure.report(is_json),
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<u8, Failure> {
+    let shared = &cli.shared;
+    match cli.command {
+        // These five tell their own exit code: a faulty file, a cut feed and a stopped run differ.
+        Command::Demo(args) => return run::demo(shared, &args),
+        Command::Check => return run::check(shared),
+        Command::Run(args) => return run::run(shared, &args),
+        Command::Replay(args) => return run::replay(shared, &args),
+        Command::Resample(args) => return run::resample(shared, &args),
+
+        Command::Leaderboard(args) => inspect::leaderboard(shared, &args),
+        Command::Show(args) => inspect::show(shared, &args),
+        Command::Trades(args) => inspect::trades(shared, &args),
+        Command::Explain(args) => inspect::explain(shared, &args),
+        Command::Promote(args) => operate::promote(shared, args),
+        Command::Demote(args) => operate::demote(shared, args),
+        Command::Retire(args) => operate::retire(shared, args),
+        Command::Halt(args) => operate::halt(shared, args),
+        Command::Resume(args) => operate::resume(shared, args),
+        Command::Reload(reach) => operate::reload(shared, &reach),
+        Command::Export(args) => export::export(shared, &args),
+        Command::Graph => graph::graph(shared),
+        Command::Audit(AuditCommand::Verify(reading)) => inspect::audit_verify(shared, &reading),
+        Command::Completions { shell } => completions(shared, shell),
+    }
+    .map(|()| output::DONE)
+}
+
+fn completions(shared: &Shared, shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    let mut tree = Cli::command();
+    let generator = match shell {
+        Shell::Bash => clap_complete::Shell::Bash,
+        Shell::Zsh => clap_complete::Shell::Zsh,
+        Shell::Fish => clap_complete::Shell::Fish,
+    };
+    clap_complete::generate(generator, &mut tree, "arena", &mut script);
+    let script = String::from_utf8_lossy(&script);
+    if shared.json { output::print_json(&json!({ "script": script })) } else { output::print(&script) }
+}
+
+/// Runs `future` to its end on this thread.
+fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(future)
+}
+
+fn length(text: &str) -> Result<Micros, String> {
+    match text.parse::<Micros>() {
+        Ok(length) if length > Micros(0) => Ok(length),
+        Ok(_) => Err("want a length above zero".to_owned()),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("want a number, 0 or above".to_owned()),
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 60.0 => Ok(value),
+        _ => Err("want a number above 0, at most 60".to_owned()),
+    }
+}

@@ -1,7 +1,6 @@
 //! A candidate: one entry of `arena.toml` after sweeps are expanded, frozen and addressed by its content.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{
     ContentHash, Costs, Decimal, Direction, EpicIdx, Market, Micros, ModelId, ModelTicket, PriceDelta, Resolution, Size,
@@ -129,13 +128,7 @@ impl Candidate {
     /// The identity of its `generation`: 0 at first, raised by a demotion and by a return after retirement.
     #[must_use]
     pub fn identity(&self, generation: u32) -> ContentHash {
-        if generation == 0 {
-            return self.content_hash;
-        }
-        let mut hasher = Sha256::new();
-        hasher.update(self.content_hash.0);
-        hasher.update(generation.to_be_bytes());
-        ContentHash(hasher.finalize().into())
+        self.content_hash.generation(generation)
     }
 
     /// `name@version#hash8` of that generation.

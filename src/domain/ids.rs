@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -79,6 +80,18 @@ impl ContentHash {
     #[must_use]
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The identity of a `generation` of this content; 0 is the content itself.
+    #[must_use]
+    pub fn generation(self, generation: u32) -> Self {
+        if generation == 0 {
+            return self;
+        }
+        let mut hasher = Sha256::new();
+        hasher.update(self.0);
+        hasher.update(generation.to_be_bytes());
+        Self(hasher.finalize().into())
     }
 
     /// The first eight hexadecimal digits, as in a [`ModelTicket`].

@@ -1,0 +1,372 @@
+//! Commands that read an arena, running or at rest.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::output::{
+    Align, Columns, FAILED, Failure, TEXT_WIDTH, UNREACHED, USAGE, complain, number, print, print_json, shorten_name,
+};
+use super::{Client, LeaderboardArgs, ModelArgs, ReadingArgs, Shared, block_on};
+use crate::control::{Control, ModelView};
+use crate::domain::UtcMicros;
+use crate::flow::{Board, Explanation, Row, State, TradeRow, Verdict};
+use crate::store::views::AtRest;
+
+/// How often `--watch` draws.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// Clears the screen and goes to its first line.
+const CLEAR: &str = "\x1b[2J\x1b[H";
+/// How many lifecycle changes `show` lists.
+const LIFECYCLE_MAX: usize = 10;
+const WRITES: &str = "strings take what is written to them";
+
+/// `leaderboard --json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Leaderboard {
+    /// Event time of the last round; `None` before the first.
+    pub time: Option<UtcMicros>,
+    /// Best first.
+    pub models: Vec<Row>,
+}
+
+impl From<&Board> for Leaderboard {
+    fn from(board: &Board) -> Self {
+        Self { time: board.time, models: board.rows.iter().map(|row| Row::clone(row)).collect() }
+    }
+}
+
+/// The arena that a reading command asks.
+enum Arena {
+    Running(Client),
+    AtRest(Box<AtRest>),
+}
+
+impl Arena {
+    fn open(reading: &ReadingArgs, shared: &Shared) -> Result<Self, Failure> {
+        match &reading.store {
+            Some(dir) => Ok(Self::AtRest(Box::new(AtRest::open(dir)?))),
+            None => Ok(Self::Running(Client::reading(reading.url.as_deref(), shared)?)),
+        }
+    }
+
+    async fn leaderboard(&self) -> Result<Leaderboard, Failure> {
+        match self {
+            Self::Running(client) => client.get(&["leaderboard"]).await,
+            Self::AtRest(arena) => Ok(Leaderboard::from(&*arena.board())),
+        }
+    }
+
+    async fn model(&self, model: &str) -> Result<ModelView, Failure> {
+        match self {
+            Self::Running(client) => client.get(&["models", model]).await,
+            Self::AtRest(arena) => Ok(arena.model(model.to_owned()).await?),
+        }
+    }
+
+    async fn trades(&self, model: &str) -> Result<Vec<TradeRow>, Failure> {
+        match self {
+            Self::Running(client) => client.get(&["models", model, "trades"]).await,
+            Self::AtRest(arena) => Ok(arena.trades(model.to_owned()).await?),
+        }
+    }
+
+    async fn explain(&self, model: &str) -> Result<Explanation, Failure> {
+        match self {
+            Self::Running(client) => client.get(&["models", model, "explain"]).await,
+            Self::AtRest(arena) => Ok(arena.explain(model.to_owned()).await?),
+        }
+    }
+
+    /// The records in the very bytes they were hashed in: the API carries them as JSON whose key order and shortest
+    /// numbers survive reading and printing.
+    async fn audit(&self) -> Result<Vec<String>, Failure> {
+        match self {
+            Self::Running(client) => {
+                let records: Vec<Value> = client.get(&["audit"]).await?;
+                Ok(records.iter().map(Value::to_string).collect())
+            }
+            Self::AtRest(arena) => Ok(arena.audit_texts()?),
+        }
+    }
+}
+
+pub(super) fn leaderboard(shared: &Shared, args: &LeaderboardArgs) -> Result<(), Failure> {
+    if args.watch && shared.json {
+        return Err(Failure::new(USAGE, "--watch draws again and again, --json prints one document"));
+    }
+    let arena = Arena::open(&args.reading, shared)?;
+    if args.watch {
+        return block_on(watch(&arena));
+    }
+    let board = block_on(arena.leaderboard())?;
+    if shared.json { print_json(&board) } else { print(&leaderboard_text(&board)) }
+}
+
+/// Draws until Ctrl-C. An arena that never answered is an error; one that stops answering is waited for.
+async fn watch(arena: &Arena) -> Result<(), Failure> {
+    let mut last = leaderboard_text(&arena.leaderboard().await?);
+    let mut notice = String::new();
+    loop {
+        print(&format!("{CLEAR}{last}{notice}"))?;
+        tokio::select! {
+            stopped = tokio::signal::ctrl_c() => return stopped.map_err(Failure::from),
+            () = tokio::time::sleep(WATCH_EVERY) => {}
+        }
+        match arena.leaderboard().await {
+            Ok(board) => {
+                last = leaderboard_text(&board);
+                notice.clear();
+            }
+            Err(failure) if failure.code == UNREACHED => notice = format!("\n{}; trying again\n", failure.message),
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// The leaderboard in columns of at most 80 characters: the same for every terminal, so that scripts can read it.
+#[must_use]
+pub fn leaderboard_text(board: &Leaderboard) -> String {
+    if board.models.is_empty() {
+        return "no models yet\n".to_owned();
+    }
+    let mut columns = Columns::new(
+        vec![
+            ("#", Align::Right),
+            ("model", Align::Left),
+            ("state", Align::Left),
+            ("n", Align::Right),
+            ("net", Align::Right),
+            ("mean_r", Align::Right),
+            ("lcb95_r", Align::Right),
+            ("gate", Align::Right),
+            ("dd_r", Align::Right),
+        ],
+        1,
+    );
+    for row in &board.models {
+        columns.row(vec![
+            row.rank.to_string(),
+            row.model.to_string(),
+            row.state.word().to_owned(),
+            row.episodes.to_string(),
+            number(Some(row.net_profit.as_f64()), 2),
+            number(row.mean_r, 3),
+            number(row.lcb95_r, 3),
+            row.progress.map_or_else(|| "-".to_owned(), |progress| format!("{} %", number(Some(progress * 100.0), 0))),
+            number(Some(row.max_drawdown_r), 1),
+        ]);
+    }
+    let mut text = columns.render();
+    let live = board.models.iter().filter(|row| row.state == State::Live).count();
+    let time = board.time.map_or_else(|| "before the first bar".to_owned(), |time| time.to_string());
+    let currency = board.models.first().map_or("", |row| row.currency.as_str());
+    writeln!(text, "\n{} models, {live} live, net in {currency}, {time}", board.models.len()).expect(WRITES);
+    text
+}
+
+pub(super) fn show(shared: &Shared, args: &ModelArgs) -> Result<(), Failure> {
+    let arena = Arena::open(&args.reading, shared)?;
+    let view = block_on(arena.model(&args.model))?;
+    if shared.json { print_json(&view) } else { print(&model_text(&view)) }
+}
+
+fn model_text(view: &ModelView) -> String {
+    let row = &view.row;
+    let mut text = format!("{}\n{}, rank {}\n", row.model, row.state.word(), row.rank);
+    let mut section = |title: &str, pairs: &[(&str, String)]| {
+        writeln!(text, "\n{title}").expect(WRITES);
+        for (key, value) in pairs {
+            writeln!(text, "  {key:<16}  {value}").expect(WRITES);
+        }
+    };
+    let time = |time: Option<UtcMicros>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
+    section(
+        "identity",
+        &[
+            ("ticket", row.ticket.clone()),
+            ("epic", row.epic.clone()),
+            ("content", view.content_hash.clone()),
+            ("generation", view.generation.to_string()),
+            ("registered", time(view.registered)),
+        ],
+    );
+    let settings: Vec<_> = view.settings.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    section("settings", &settings);
+    let percent = |ratio: Option<f64>| match ratio {
+        Some(ratio) => format!("{} %", number(Some(ratio * 100.0), 1)),
+        None => "-".to_owned(),
+    };
+    let open = row.open_position.as_ref().map_or_else(
+        || "none".to_owned(),
+        |p| {
+            let (side, size, level) = (p.direction.word(), p.size, p.open_level);
+            format!("{side} {size} at {level}, stop {}, limit {}, since {}", p.stop_level, p.limit_level, p.opened)
+        },
+    );
+    section(
+        "record",
+        &[
+            ("episodes", row.episodes.to_string()),
+            ("wins", format!("{} ({})", row.wins, percent(row.win_rate))),
+            ("net profit", format!("{} {}", row.net_profit, row.currency)),
+            ("profit factor", number(row.profit_factor, 2)),
+            ("mean", format!("{} R, at least {} R (95 %)", number(row.mean_r, 4), number(row.lcb95_r, 4))),
+            ("evidence", format!("{} (log10), {} of the gate", number(row.log10_e, 3), percent(row.progress))),
+            ("drawdown", format!("{} R", number(Some(row.max_drawdown_r), 2))),
+            ("exposure", percent(row.exposure)),
+            ("open position", open),
+            ("flags", if row.flags.is_empty() { "none".to_owned() } else { row.flags.join(" ") }),
+        ],
+    );
+    text.push_str("\nlifecycle\n");
+    let hidden = view.lifecycle.len().saturating_sub(LIFECYCLE_MAX);
+    if view.lifecycle.is_empty() {
+        text.push_str("  no change yet\n");
+    } else if hidden > 0 {
+        writeln!(text, "  {hidden} earlier").expect(WRITES);
+    }
+    for change in &view.lifecycle[hidden..] {
+        writeln!(text, "  {}  {} -> {}, {}", change.time, change.from.word(), change.to.word(), change.reason)
+            .expect(WRITES);
+    }
+    text
+}
+
+pub(super) fn trades(shared: &Shared, args: &ModelArgs) -> Result<(), Failure> {
+    let arena = Arena::open(&args.reading, shared)?;
+    let trades = block_on(arena.trades(&args.model))?;
+    if shared.json { print_json(&trades) } else { print(&trades_text(&trades)) }
+}
+
+fn trades_text(trades: &[TradeRow]) -> String {
+    if trades.is_empty() {
+        return "no closed trade yet\n".to_owned();
+    }
+    let mut columns = Columns::new(
+        vec![
+            ("closed", Align::Left),
+            ("side", Align::Left),
+            ("size", Align::Right),
+            ("open", Align::Right),
+            ("close", Align::Right),
+            ("reason", Align::Left),
+            ("profit", Align::Right),
+            ("r", Align::Right),
+        ],
+        0,
+    );
+    for trade in trades {
+        columns.row(vec![
+            to_the_second(trade.closed),
+            trade.direction.word().to_owned(),
+            trade.size.to_string(),
+            trade.open_level.to_string(),
+            trade.close_level.to_string(),
+            trade.reason.word().to_owned(),
+            trade.profit.to_string(),
+            number(Some(trade.r), 3),
+        ]);
+    }
+    let mut text = columns.render();
+    let profit: crate::domain::Money = trades.iter().map(|trade| trade.profit).sum();
+    writeln!(text, "\n{} trades of {}, net {profit}", trades.len(), shorten_name(trades[0].model.as_str(), 50))
+        .expect(WRITES);
+    text
+}
+
+fn to_the_second(time: UtcMicros) -> String {
+    UtcMicros(time.0.div_euclid(1_000_000) * 1_000_000).to_string()
+}
+
+pub(super) fn explain(shared: &Shared, args: &ModelArgs) -> Result<(), Failure> {
+    let arena = Arena::open(&args.reading, shared)?;
+    let explanation = block_on(arena.explain(&args.model))?;
+    if shared.json { print_json(&explanation) } else { print(&explanation_text(&explanation)) }
+}
+
+fn explanation_text(explanation: &Explanation) -> String {
+    let mut columns = Columns::new(
+        vec![("gate", Align::Left), ("value", Align::Right), ("limit", Align::Right), ("verdict", Align::Left)],
+        0,
+    );
+    let mut open = 0;
+    for gate in &explanation.gates {
+        let verdict = match gate.verdict {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::Unknown => "unknown",
+        };
+        open += usize::from(gate.verdict != Verdict::Pass);
+        let short = |value: Option<f64>| {
+            let is_whole = value.is_some_and(|v| v.fract().abs() < f64::EPSILON);
+            number(value, if is_whole { 0 } else { 4 })
+        };
+        columns.row(vec![gate.gate.clone(), short(gate.value), short(gate.limit), verdict.to_owned()]);
+    }
+    let model = shorten_name(explanation.model.as_str(), TEXT_WIDTH - 16);
+    let mut text = format!("{model}, {}\n\n{}\n", explanation.state.word(), columns.render());
+    text.push_str(&match (open, explanation.expected_days_to_decision) {
+        (0, _) => "passes every gate\n".to_owned(),
+        (_, Some(days)) => format!("decision expected in {} days at the present trade rate\n", number(Some(days), 1)),
+        (_, None) => "no decision in sight at the present trade rate and mean\n".to_owned(),
+    });
+    text
+}
+
+/// `audit verify --json`.
+#[derive(Debug, Serialize)]
+struct Verification {
+    ok: bool,
+    records: usize,
+    /// The hash of the last record.
+    head: Option<String>,
+    /// What is wrong with which record.
+    problem: Option<String>,
+}
+
+pub(super) fn audit_verify(shared: &Shared, reading: &ReadingArgs) -> Result<(), Failure> {
+    let arena = Arena::open(reading, shared)?;
+    let records = block_on(arena.audit())?;
+    let verification = match verify(&records) {
+        Ok(head) => Verification { ok: true, records: records.len(), head, problem: None },
+        Err(problem) => Verification { ok: false, records: records.len(), head: None, problem: Some(problem) },
+    };
+    if shared.json {
+        print_json(&verification)?;
+    }
+    match (verification.problem, verification.head) {
+        (Some(problem), _) if shared.json => {
+            complain(&problem);
+            Err(Failure::new(FAILED, ""))
+        }
+        (Some(problem), _) => Err(Failure::new(FAILED, problem)),
+        (None, _) if shared.json => Ok(()),
+        (None, Some(head)) => print(&format!("{} audit records, none altered; the last is {head}\n", records.len())),
+        (None, None) => print("no audit records yet\n"),
+    }
+}
+
+/// Walks the chain: each record is `{"seq", "prev", "body", "hash"}`, `prev` the hash before, the hash of the last is
+/// returned. The decisions themselves are the promoter's to recompute.
+fn verify(records: &[String]) -> Result<Option<String>, String> {
+    let mut last: Option<(u64, String)> = None;
+    for (at, text) in records.iter().enumerate() {
+        let record: Value = serde_json::from_str(text).map_err(|e| format!("audit record {at} is no JSON: {e}"))?;
+        let seq = record.get("seq").and_then(Value::as_u64).ok_or(format!("audit record {at} has no number"))?;
+        let text_of = |key: &str| record.get(key).and_then(Value::as_str).map(str::to_owned);
+        let hash = text_of("hash").ok_or(format!("audit record {seq} has no hash"))?;
+        if let Some((before, head)) = last {
+            if seq != before + 1 {
+                return Err(format!("audit record {seq} follows {before}: one is missing or moved"));
+            }
+            if text_of("prev").as_deref() != Some(&head) {
+                return Err(format!("audit record {seq} does not follow from the one before: one of them was altered"));
+            }
+        }
+        last = Some((seq, hash));
+    }
+    Ok(last.map(|(_, head)| head))
+}
