@@ -1,0 +1,425 @@
+//! The description of this API in OpenAPI 3.1, written beside the routes that it describes.
+
+use serde_json::{Map, Value, json};
+
+use super::{Endpoint, ROUTES, RouteEntry};
+
+/// The whole document.
+pub(super) fn document() -> Value {
+    let mut paths = Map::new();
+    for entry in ROUTES {
+        let mut item = Map::new();
+        if entry.path.contains("{model}") {
+            item.insert("parameters".to_owned(), json!([{ "$ref": "#/components/parameters/model" }]));
+        }
+        item.insert(entry.method.to_ascii_lowercase(), operation(entry));
+        paths.insert(entry.path.to_owned(), Value::Object(item));
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "arena",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "MIT", "identifier": "MIT" },
+            "description": "The leaderboard and the controls of an arena. Money and prices are decimal strings, ratios \
+                and statistics are numbers, undefined or infinite is null, times are ISO 8601 in UTC with Z.",
+        },
+        "servers": [{ "url": "/" }],
+        "tags": [
+            { "name": "read", "description": "What the arena knows." },
+            { "name": "command", "description": "What an operator may ask of it; every one needs the token." },
+            { "name": "watch", "description": "What supervisors ask." },
+        ],
+        "paths": paths,
+        "components": {
+            "securitySchemes": { "token": {
+                "type": "http", "scheme": "bearer",
+                "description": "ARENA_TOKEN, or the content of arena.token in the data folder.",
+            } },
+            "parameters": { "model": {
+                "name": "model", "in": "path", "required": true, "schema": { "type": "string" },
+                "description": "The name of a candidate, percent-encoded.",
+                "example": "momentum:lookback=3,hold=3m",
+            } },
+            "responses": responses(),
+            "schemas": schemas(),
+        },
+    })
+}
+
+fn operation(entry: &RouteEntry) -> Value {
+    let (id, summary, tag) = match entry.endpoint {
+        Endpoint::Page => ("page", "The leaderboard page", "read"),
+        Endpoint::Metrics => ("metrics", "Metrics in the Prometheus text format", "watch"),
+        Endpoint::Health => ("health", "Whether the process answers", "watch"),
+        Endpoint::Ready => ("ready", "Whether a bar has closed and the store records", "watch"),
+        Endpoint::Leaderboard => ("leaderboard", "The leaderboard, best first", "read"),
+        Endpoint::Model => ("model", "One model in full", "read"),
+        Endpoint::Trades => ("trades", "Its closed trades, in order of close", "read"),
+        Endpoint::Explain => ("explain", "Its gates with value, limit and verdict", "read"),
+        Endpoint::Desk => ("desk", "Live dealing: state, profit, trades beside their paper twins", "read"),
+        Endpoint::Lifecycle => ("lifecycle", "Changes of state, oldest first", "read"),
+        Endpoint::Events => ("events", "The board as server-sent events", "read"),
+        Endpoint::Audit => ("audit", "Audit records, oldest first", "read"),
+        Endpoint::OpenApi => ("openapi", "This document", "read"),
+        Endpoint::Promote => ("promote", "Moves a model that passed its gates to live", "command"),
+        Endpoint::Demote => ("demote", "Takes a live model back to the shadow", "command"),
+        Endpoint::Retire => ("retire", "Ends a model for good", "command"),
+        Endpoint::Halt => ("halt", "Closes live positions and stops live dealing", "command"),
+        Endpoint::Resume => ("resume", "Lets live dealing go on", "command"),
+        Endpoint::Reload => ("reload", "Reads the configuration again and applies what changed", "command"),
+    };
+    let mut operation = Map::new();
+    operation.insert("operationId".to_owned(), json!(id));
+    operation.insert("summary".to_owned(), json!(summary));
+    operation.insert("tags".to_owned(), json!([tag]));
+    if entry.endpoint == Endpoint::Trades {
+        let last = json!([{
+            "name": "last", "in": "query", "required": false,
+            "schema": { "type": "integer", "minimum": 0 }, "description": "Only so many of the latest.",
+        }]);
+        operation.insert("parameters".to_owned(), last);
+    }
+    if tag == "command" {
+        operation.insert("security".to_owned(), json!([{ "token": [] }]));
+        if let Some(schema) = body_schema(entry.endpoint) {
+            let body = json!({ "required": false, "content": { "application/json": { "schema": schema } } });
+            operation.insert("requestBody".to_owned(), body);
+        }
+    }
+    operation.insert("responses".to_owned(), answers(entry, tag));
+    Value::Object(operation)
+}
+
+fn body_schema(endpoint: Endpoint) -> Option<Value> {
+    match endpoint {
+        Endpoint::Promote => Some(schema_ref("Promotion")),
+        Endpoint::Reload => None,
+        _ => Some(schema_ref("Command")),
+    }
+}
+
+fn answers(entry: &RouteEntry, tag: &str) -> Value {
+    let json_of = |schema: Value| json!({ "application/json": { "schema": schema } });
+    let text = |kind: &str| json!({ kind: { "schema": { "type": "string" } } });
+    let list = |name: &str| json_of(json!({ "type": "array", "items": schema_ref(name) }));
+    let content = match entry.endpoint {
+        Endpoint::Page => text("text/html"),
+        Endpoint::Metrics => text("text/plain"),
+        Endpoint::Health => json_of(object(&[("ok", json!({ "const": true }))])),
+        Endpoint::Ready => json_of(object(&[("ready", json!({ "const": true }))])),
+        Endpoint::Leaderboard => json_of(schema_ref("Leaderboard")),
+        Endpoint::Model => json_of(schema_ref("Model")),
+        Endpoint::Trades => list("Trade"),
+        Endpoint::Explain => json_of(schema_ref("Explanation")),
+        Endpoint::Desk => json_of(schema_ref("Desk")),
+        Endpoint::Lifecycle => list("Change"),
+        Endpoint::Events => json!({ "text/event-stream": { "schema": schema_ref("BoardEvent") } }),
+        Endpoint::Audit => json_of(json!({ "type": "array", "items": { "type": "object" } })),
+        Endpoint::OpenApi => json_of(json!({ "type": "object" })),
+        _ => json_of(schema_ref("Done")),
+    };
+    let mut answers = Map::new();
+    answers.insert("200".to_owned(), json!({ "description": "Done.", "content": content }));
+    let mut refer = |code: &str, name: &str| {
+        answers.insert(code.to_owned(), json!({ "$ref": format!("#/components/responses/{name}") }));
+    };
+    if tag == "command" || entry.endpoint == Endpoint::Trades {
+        refer("400", "Invalid");
+    }
+    if tag == "command" {
+        refer("401", "Unauthorized");
+    }
+    refer("403", "Forbidden");
+    if entry.path.contains("{model}") {
+        refer("404", "NoSuchModel");
+    }
+    if tag == "command" {
+        refer("409", "Refused");
+        refer("413", "TooLarge");
+    }
+    let can_be_unavailable = tag == "command"
+        || entry.path.contains("{model}")
+        || matches!(entry.endpoint, Endpoint::Ready | Endpoint::Events | Endpoint::Audit);
+    if can_be_unavailable {
+        refer("503", "Unavailable");
+    }
+    Value::Object(answers)
+}
+
+fn responses() -> Value {
+    let problem = |description: &str, schema: &str| {
+        json!({ "description": description, "content": { "application/json": { "schema": schema_ref(schema) } } })
+    };
+    json!({
+        "Invalid": problem("The request makes no sense as it stands.", "Problem"),
+        "Unauthorized": problem("The token is missing or wrong; repeated failures are slowed.", "Problem"),
+        "Forbidden": problem("The Host is no name of this arena, or the page that asks is of another origin.", "Problem"),
+        "NoSuchModel": problem("No candidate of that name.", "NoSuchModel"),
+        "Refused": problem("A rule says no.", "Problem"),
+        "TooLarge": problem("The body is too large.", "Problem"),
+        "Unavailable": problem("The arena is stopping, not ready, or has no place left.", "Problem"),
+    })
+}
+
+fn schema_ref(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// An object all of whose members are always there.
+fn object(members: &[(&str, Value)]) -> Value {
+    let properties: Map<String, Value> =
+        members.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    let required: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
+    json!({ "type": "object", "properties": properties, "required": required })
+}
+
+/// The same without a member that must be there.
+fn partial(members: &[(&str, Value)]) -> Value {
+    let mut schema = object(members);
+    if let Some(schema) = schema.as_object_mut() {
+        schema.shift_remove("required");
+    }
+    schema
+}
+
+fn schemas() -> Value {
+    let text = || json!({ "type": "string" });
+    let text_or_null = || json!({ "type": ["string", "null"] });
+    let number = || json!({ "type": "number" });
+    let number_or_null = || json!({ "type": ["number", "null"] });
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let flag = || json!({ "type": "boolean" });
+    let numbers = || json!({ "type": "array", "items": { "type": "number" } });
+    let list = |name: &str| json!({ "type": "array", "items": schema_ref(name) });
+    let or_null = |name: &str| json!({ "oneOf": [schema_ref(name), { "type": "null" }] });
+    let words = |words: &[&str]| json!({ "type": "string", "enum": words });
+    let (decimal, time) = (|| schema_ref("Decimal"), || schema_ref("Time"));
+
+    let row = [
+        ("rank", json!({ "type": "integer", "minimum": 1 })),
+        ("model", text()),
+        ("ticket", text()),
+        ("epic", text()),
+        ("state", schema_ref("State")),
+        ("episodes", count()),
+        ("wins", count()),
+        ("net_profit", decimal()),
+        ("currency", text()),
+        ("mean_r", number_or_null()),
+        ("lcb95_r", number_or_null()),
+        ("log10_e", number_or_null()),
+        ("progress", number_or_null()),
+        ("max_drawdown_r", number_or_null()),
+        ("profit_factor", number_or_null()),
+        ("win_rate", number_or_null()),
+        ("exposure", number_or_null()),
+        ("open_position", or_null("Position")),
+        ("flags", json!({ "type": "array", "items": { "type": "string" } })),
+    ];
+    let mut event_row = row.to_vec();
+    event_row.push(("id", text()));
+    event_row.push(("curve", numbers()));
+
+    let mut all = Map::new();
+    let mut put = |name: &str, schema: Value| all.insert(name.to_owned(), schema);
+    put("Decimal", json!({ "type": "string", "pattern": "^-?[0-9]+(\\.[0-9]{1,6})?$" }));
+    put("Time", json!({ "type": "string", "format": "date-time" }));
+    put("State", words(&["warming", "shadow", "eligible", "live", "retired", "suspended"]));
+    put("Direction", words(&["long", "short"]));
+    put("CloseReason", words(&["stop", "limit", "time", "demoted", "session", "halt"]));
+    put("Problem", object(&[("error", text())]));
+    put(
+        "NoSuchModel",
+        object(&[("error", text()), ("candidates", json!({ "type": "array", "items": { "type": "string" } }))]),
+    );
+    put("Command", partial(&[("reason", text_or_null())]));
+    put("Promotion", partial(&[("reason", text_or_null()), ("override", json!({ "type": ["boolean", "null"] }))]));
+    put("Done", object(&[("changes", list("Change")), ("notes", json!({ "type": "array", "items": { "type": "string" } }))]));
+    put(
+        "Change",
+        object(&[
+            ("time", time()),
+            ("seat", count()),
+            ("model", text()),
+            ("from", schema_ref("State")),
+            ("to", schema_ref("State")),
+            ("reason", text()),
+        ]),
+    );
+    put(
+        "Position",
+        object(&[
+            ("direction", schema_ref("Direction")),
+            ("size", decimal()),
+            ("opened", time()),
+            ("open_level", decimal()),
+            ("stop_level", decimal()),
+            ("limit_level", decimal()),
+            ("deadline", time()),
+        ]),
+    );
+    put("Row", object(&row));
+    put("Leaderboard", object(&[("time", or_null("Time")), ("models", list("Row"))]));
+    put(
+        "Trade",
+        object(&[
+            ("model", text()),
+            ("ticket", text()),
+            ("deal_id", text()),
+            ("epic", text()),
+            ("direction", schema_ref("Direction")),
+            ("size", decimal()),
+            ("opened", time()),
+            ("closed", time()),
+            ("open_level", decimal()),
+            ("close_level", decimal()),
+            ("stop_level", decimal()),
+            ("limit_level", decimal()),
+            ("reason", schema_ref("CloseReason")),
+            ("profit", decimal()),
+            ("costs", decimal()),
+            ("r", number()),
+            ("y_pred", number_or_null()),
+            ("y_true", number_or_null()),
+        ]),
+    );
+    put(
+        "Gate",
+        object(&[
+            ("gate", text()),
+            ("value", number_or_null()),
+            ("limit", number_or_null()),
+            ("verdict", words(&["pass", "fail", "unknown"])),
+        ]),
+    );
+    put(
+        "Explanation",
+        object(&[
+            ("model", text()),
+            ("state", schema_ref("State")),
+            ("gates", list("Gate")),
+            ("expected_days_to_decision", number_or_null()),
+        ]),
+    );
+    let pair = json!({ "type": "array", "prefixItems": [{ "type": "string" }, { "type": "string" }], "items": false });
+    put(
+        "Model",
+        object(&[
+            ("row", schema_ref("Row")),
+            ("content_hash", text()),
+            ("generation", count()),
+            ("registered", or_null("Time")),
+            ("settings", json!({ "type": "array", "items": pair })),
+            ("curve", numbers()),
+            ("lifecycle", list("Change")),
+        ]),
+    );
+    put(
+        "LiveTrade",
+        object(&[
+            ("model", text()),
+            ("deal_reference", text()),
+            ("deal_id", text_or_null()),
+            ("status", words(&["sent", "open", "closed", "rejected", "unknown"])),
+            ("direction", schema_ref("Direction")),
+            ("size", decimal()),
+            ("opened", or_null("Time")),
+            ("open_level", or_null("Decimal")),
+            ("stop_level", or_null("Decimal")),
+            ("limit_level", or_null("Decimal")),
+            ("closed", or_null("Time")),
+            ("close_level", or_null("Decimal")),
+            ("reason", or_null("CloseReason")),
+            ("profit", or_null("Decimal")),
+            ("twin_profit", or_null("Decimal")),
+        ]),
+    );
+    put(
+        "Desk",
+        object(&[
+            ("state", words(&["live", "paper_only", "halted"])),
+            ("reason", text_or_null()),
+            ("day_profit", decimal()),
+            ("net_profit", decimal()),
+            ("trades", list("LiveTrade")),
+        ]),
+    );
+    let tuple = |items: &[&str]| {
+        let items: Vec<Value> = items.iter().map(|kind| json!({ "type": kind })).collect();
+        json!({ "type": "array", "items": { "type": "array", "prefixItems": items, "items": false } })
+    };
+    put(
+        "Health",
+        object(&[
+            ("quotes", count()),
+            ("bad_quotes", tuple(&["string", "integer"])),
+            ("bars", tuple(&["string", "string", "integer"])),
+            ("rounds", count()),
+            ("round_micros", count()),
+            ("is_recording", flag()),
+            ("fault", text_or_null()),
+        ]),
+    );
+    put("EventRow", {
+        let mut schema = partial(&event_row);
+        schema["required"] = json!(["id"]);
+        schema
+    });
+    let mut event = partial(&[
+        ("full", json!({ "const": true })),
+        ("arena", text()),
+        ("time", or_null("Time")),
+        ("done", flag()),
+        ("health", schema_ref("Health")),
+        ("desk", schema_ref("Desk")),
+        ("lifecycle", list("Change")),
+        ("rows", list("EventRow")),
+        ("gone", json!({ "type": "array", "items": { "type": "string" } })),
+    ]);
+    event["description"] = json!(
+        "The data of an event named board. The first of a connection is full; later ones carry the members, rows and \
+         cells that changed. Lifecycle holds new changes, gone the ids of rows that are no more. Statistics have six \
+         significant digits."
+    );
+    put("BoardEvent", event);
+    Value::Object(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_described_and_nothing_else() {
+        let document = document();
+        let paths = document["paths"].as_object().unwrap();
+        let operations: usize =
+            paths.values().map(|item| item.as_object().unwrap().keys().filter(|key| *key != "parameters").count()).sum();
+        assert_eq!(operations, ROUTES.len());
+        for entry in ROUTES {
+            let operation = &paths[entry.path][entry.method.to_ascii_lowercase()];
+            assert!(operation["summary"].is_string(), "{} {}", entry.method, entry.path);
+            assert_eq!(operation["security"].is_array(), entry.method == "POST", "{}", entry.path);
+        }
+    }
+
+    #[test]
+    fn every_reference_points_at_something() {
+        fn walk(value: &Value, document: &Value) {
+            match value {
+                Value::Object(members) => {
+                    if let Some(target) = members.get("$ref").and_then(Value::as_str) {
+                        let pointer = target.trim_start_matches('#');
+                        assert!(document.pointer(pointer).is_some(), "{target} points nowhere");
+                    }
+                    members.values().for_each(|member| walk(member, document));
+                }
+                Value::Array(items) => items.iter().for_each(|item| walk(item, document)),
+                _ => {}
+            }
+        }
+        let document = document();
+        walk(&document, &document);
+    }
+}

@@ -1,0 +1,237 @@
+//! Metrics: recorded by small functions that any room may call, rendered for Prometheus at each scrape.
+//!
+//! The table of all of them is [`METRICS`]. What a board can tell is rendered from it; what must be counted as it
+//! happens goes through the process-wide recorder that [`install`] puts in place.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use super::board;
+pub use super::table::{Kind, METRICS, Metric, Source, find, reference};
+use crate::flow::Board;
+
+/// Buckets of every histogram, in seconds: from a round of a few models to one that is far too slow.
+const SECONDS_BUCKETS: [f64; 14] =
+    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+
+static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Puts the process-wide recorder in place; later calls change nothing.
+///
+/// Returns whether recordings now arrive at ours (`false` where another recorder was there first).
+pub fn install() -> bool {
+    HANDLE
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new()
+                .set_buckets_for_metric(Matcher::Prefix("arena_".to_owned()), &SECONDS_BUCKETS)
+                .expect("the list of buckets is not empty")
+                .build_recorder();
+            let handle = recorder.handle();
+            metrics::set_global_recorder(recorder).ok()?;
+            for metric in METRICS.iter().filter(|metric| metric.source == Source::Process) {
+                describe(metric);
+            }
+            Some(handle)
+        })
+        .is_some()
+}
+
+fn describe(metric: &'static Metric) {
+    match metric.kind {
+        Kind::Counter => describe_counter!(metric.name, metric.help),
+        Kind::Gauge => describe_gauge!(metric.name, metric.help),
+        Kind::Histogram => describe_histogram!(metric.name, metric.help),
+    }
+    // A counter without labels is there from the start, so that a first increase is seen as one.
+    if metric.labels.is_empty() {
+        match metric.kind {
+            Kind::Counter => counter!(metric.name).absolute(0),
+            Kind::Gauge => gauge!(metric.name).set(0.0),
+            Kind::Histogram => {}
+        }
+    }
+}
+
+/// Everything on `/metrics`: the board's metrics, then those of the process.
+#[must_use]
+pub fn render(board: &Board) -> String {
+    let mut text = board::render(board);
+    if let Some(handle) = HANDLE.get().and_then(Option::as_ref) {
+        text.push_str(&handle.render());
+    }
+    text
+}
+
+/// Folds what histograms have gathered into their buckets; to be called every few seconds, since between two scrapes
+/// they would grow without bound.
+pub fn upkeep() {
+    if let Some(handle) = HANDLE.get().and_then(Option::as_ref) {
+        handle.run_upkeep();
+    }
+}
+
+/// A slice went through all hosts.
+pub fn round_closed(took: Duration) {
+    histogram!("arena_round_duration_seconds").record(took.as_secs_f64());
+}
+
+/// A quote came after its bar had closed and was dropped.
+pub fn quote_late(epic: &str) {
+    counter!("arena_feed_late_quotes_total", "epic" => epic.to_owned()).increment(1);
+}
+
+/// The store made so many entries durable.
+pub fn store_flushed(entries: u64, took: Duration) {
+    counter!("arena_store_entries_total").increment(entries);
+    histogram!("arena_store_flush_seconds").record(took.as_secs_f64());
+}
+
+/// How a live order ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OrderOutcome {
+    /// The broker dealt it.
+    Dealt,
+    /// The broker refused it.
+    Rejected,
+    /// The desk refused it before sending.
+    Refused,
+    /// Nobody knows yet.
+    Unknown,
+}
+
+impl OrderOutcome {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Dealt => "dealt",
+            Self::Rejected => "rejected",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A live order was answered, or refused before it was sent.
+pub fn order_answered(outcome: OrderOutcome) {
+    counter!("arena_desk_orders_total", "outcome" => outcome.word()).increment(1);
+}
+
+/// The desk compared its book with the broker's.
+pub fn book_compared(is_equal: bool) {
+    counter!("arena_desk_reconciliations_total", "result" => if is_equal { "equal" } else { "break" }).increment(1);
+}
+
+/// The server answered; `route` is the pattern and never the path that was asked for.
+pub(crate) fn request_answered(route: String, method: &'static str, code: u16) {
+    counter!("arena_http_requests_total", "route" => route, "method" => method, "code" => code.to_string())
+        .increment(1);
+}
+
+/// A command came without the right token.
+pub(crate) fn request_unauthorized() {
+    counter!("arena_http_unauthorized_total").increment(1);
+}
+
+/// The number of readers of the event stream changed.
+pub(crate) fn event_clients(count: usize) {
+    gauge!("arena_http_event_clients").set(count as f64);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{Money, UtcMicros};
+    use crate::flow::{Health, Row, State};
+
+    fn row(model: &str, state: State) -> Arc<Row> {
+        Arc::new(Row {
+            rank: 1,
+            model: model.into(),
+            ticket: format!("{model}@0#00000000"),
+            epic: "CS.D.EURUSD.TODAY.IP".to_owned(),
+            state,
+            episodes: 7,
+            wins: 4,
+            net_profit: Money::from_micros(12_500_000),
+            currency: "GBP".to_owned(),
+            mean_r: Some(0.25),
+            lcb95_r: Some(-0.5),
+            log10_e: Some(0.1),
+            progress: Some(0.05),
+            max_drawdown_r: 1.5,
+            profit_factor: Some(1.25),
+            win_rate: Some(4.0 / 7.0),
+            exposure: Some(0.5),
+            open_position: None,
+            flags: Vec::new(),
+        })
+    }
+
+    fn board(rows: Vec<Arc<Row>>) -> Board {
+        Board {
+            arena: "test".to_owned(),
+            time: Some(UtcMicros(1_500_000)),
+            curves: rows.iter().map(|_| Arc::new(vec![0.5, 1.75])).collect(),
+            rows,
+            health: Health {
+                bad_quotes: vec![("crossed".to_owned(), 3)],
+                bars: vec![("E".to_owned(), "1m".to_owned(), 9)],
+                is_recording: true,
+                ..Health::default()
+            },
+            ..Board::default()
+        }
+    }
+
+    #[test]
+    fn everything_in_the_table_is_rendered_and_nothing_else() {
+        install();
+        round_closed(Duration::from_millis(2));
+        store_flushed(3, Duration::from_millis(1));
+        order_answered(OrderOutcome::Dealt);
+        book_compared(true);
+        quote_late("E");
+        request_answered("/".to_owned(), "GET", 200);
+        let text = render(&board(vec![row("a", State::Shadow)]));
+        let described: BTreeSet<&str> =
+            text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).filter_map(|l| l.split(' ').next()).collect();
+        assert_eq!(described, METRICS.iter().map(|m| m.name).collect());
+        for metric in METRICS {
+            assert!(text.contains(&format!("# TYPE {} {}\n", metric.name, metric.kind.word())), "{}", metric.name);
+            assert!(text.contains(&format!("# HELP {} ", metric.name)), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn a_retired_model_has_no_series_left() {
+        let text = board::render(&board(vec![row("alive", State::Live), row("gone", State::Retired)]));
+        assert!(text.contains("arena_model_mean_r{model=\"alive\"} 0.25\n"), "{text}");
+        assert!(text.contains("arena_model_equity_r{model=\"alive\"} 1.75\n"), "{text}");
+        assert!(text.contains("arena_model_net_profit{model=\"alive\",currency=\"GBP\"} 12.5\n"), "{text}");
+        assert!(text.contains("arena_event_time_seconds 1.5\n"), "{text}");
+        assert!(text.contains("arena_models{state=\"retired\"} 1\n"), "{text}");
+        assert!(!text.contains("gone"), "{text}");
+    }
+
+    #[test]
+    fn a_name_used_again_gives_no_second_sample() {
+        let text = board::render(&board(vec![row("a", State::Shadow), row("a", State::Suspended)]));
+        assert_eq!(text.matches("arena_model_rank{").count(), 1);
+    }
+
+    #[test]
+    fn label_values_are_escaped_and_undefined_values_left_out() {
+        let mut odd = (*row("q\"b\\s\nn", State::Shadow)).clone();
+        odd.mean_r = None;
+        odd.max_drawdown_r = f64::INFINITY;
+        let text = board::render(&board(vec![Arc::new(odd)]));
+        assert!(text.contains(r#"arena_model_rank{model="q\"b\\s\nn"} 1"#), "{text}");
+        assert!(!text.contains("arena_model_mean_r"), "{text}");
+        assert!(!text.contains("arena_model_max_drawdown_r"), "{text}");
+    }
+}

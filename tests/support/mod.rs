@@ -1,0 +1,396 @@
+//! A double of the arena behind the server: as many made-up rows as asked for, moving when told to.
+
+// Every test binary compiles this file for itself and uses its own part of it.
+#![allow(dead_code, reason = "shared by several test binaries")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use arena::control::{Command, Control, ControlError, Done, ModelView};
+use arena::domain::{CloseReason, Direction, ModelId, Money, Price, SeatIdx, Size, UtcMicros};
+use arena::flow::{
+    Board, Change, DeskView, Explanation, GateVerdict, Health, LiveTradeRow, PositionRow, Row, State, TradeRow, Verdict,
+};
+use futures_util::future::{BoxFuture, ready};
+
+/// A name with everything that a path must survive.
+pub const ODD_NAME: &str = "odd/name:a=1,b=50%+@x <b>&\"é";
+
+/// 2014-05-01T00:00:00Z.
+const START: i64 = 1_398_902_400_000_000;
+const FAMILIES: [&str; 4] = ["momentum", "mean_reversion", "breakout", "random"];
+const EPICS: [&str; 3] = ["CS.D.EURUSD.TODAY.IP", "CS.D.USCGC.TODAY.IP", "CC.D.CL.USS.IP"];
+
+/// The double.
+pub struct DemoControl {
+    board: RwLock<Arc<Board>>,
+    seed: AtomicU64,
+    /// Commands obeyed so far.
+    pub commands: Mutex<Vec<Command>>,
+}
+
+/// A small generator (xorshift*), so that every picture of the page is the same.
+fn draw(seed: &AtomicU64) -> f64 {
+    let mut x = seed.load(Ordering::Relaxed);
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    seed.store(x, Ordering::Relaxed);
+    (x.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+fn money(value: f64) -> Money {
+    format!("{value:.2}").parse().expect("two decimals are exact")
+}
+
+fn price(value: f64) -> Price {
+    format!("{value:.5}").parse().expect("five decimals are exact")
+}
+
+impl DemoControl {
+    /// An arena of `n_rows` candidates in the middle of its work; none: one that waits for its first bar.
+    pub fn new(n_rows: usize) -> Arc<Self> {
+        let seed = AtomicU64::new(0x9E37_79B9_7F4A_7C15);
+        let mut board = Board { arena: "demo".to_owned(), ..Board::default() };
+        board.health.is_recording = true;
+        board.desk.state = "paper_only".to_owned();
+        if n_rows > 0 {
+            fill(&mut board, n_rows, &seed);
+        }
+        Arc::new(Self { board: RwLock::new(Arc::new(board)), seed, commands: Mutex::default() })
+    }
+
+    /// Changes the board as `change` says.
+    pub fn update(&self, change: impl FnOnce(&mut Board)) {
+        let mut board = self.board.write().unwrap();
+        let mut next = (**board).clone();
+        change(&mut next);
+        *board = Arc::new(next);
+    }
+
+    /// Episodes of the first row, as the present board has them.
+    pub fn update_seen(&self) -> u64 {
+        self.board().rows[0].episodes
+    }
+
+    /// Lets a minute of event time pass: one row in five trades.
+    pub fn step(&self) {
+        self.update(|board| {
+            board.time = board.time.map(|time| UtcMicros(time.0 + 60_000_000));
+            board.health.rounds += 1;
+            board.health.quotes += 37 + (draw(&self.seed) * 90.0) as u64;
+            board.health.round_micros = 400 + (draw(&self.seed) * 300.0) as u64;
+            for idx in 0..board.rows.len() {
+                if draw(&self.seed) > 0.2 || matches!(board.rows[idx].state, State::Retired | State::Suspended) {
+                    continue;
+                }
+                let r = if draw(&self.seed) < 0.5 { 1.0 } else { -1.0 };
+                let mut curve = (*board.curves[idx]).clone();
+                curve.push(curve.last().copied().unwrap_or_default() + r);
+                if curve.len() > 64 {
+                    curve.remove(0);
+                }
+                let row = &mut *Arc::make_mut(&mut board.rows[idx]);
+                row.episodes += 1;
+                row.net_profit += money(f64::from(r) * 10.0);
+                row.mean_r = row.mean_r.map(|mean| mean + (f64::from(r) - mean) / row.episodes as f64);
+                board.curves[idx] = Arc::new(curve);
+            }
+        });
+    }
+
+    fn find(&self, name: &str) -> Result<(Arc<Row>, Arc<Vec<f32>>), ControlError> {
+        let board = self.board();
+        match board.rows.iter().position(|row| row.model.as_str() == name) {
+            Some(idx) => Ok((Arc::clone(&board.rows[idx]), Arc::clone(&board.curves[idx]))),
+            None => Err(ControlError::NoSuchModel {
+                name: name.to_owned(),
+                candidates: board.rows.iter().take(3).map(|row| row.model.to_string()).collect(),
+            }),
+        }
+    }
+}
+
+/// The name of the candidate at a place; unique.
+fn model_name(idx: usize) -> String {
+    if idx == 17 {
+        return ODD_NAME.to_owned();
+    }
+    let family = FAMILIES[idx % FAMILIES.len()];
+    if family == "random" {
+        return format!("random:rate=0.{:02},hold={}m", 5 + idx % 90, 1 + idx / 4);
+    }
+    format!("{family}:lookback={},threshold=0.0000{},hold={}m", 3 + idx / 4, 1 + idx % 9, 2 + idx % 13)
+}
+
+fn fill(board: &mut Board, n_rows: usize, seed: &AtomicU64) {
+    let mut cards: Vec<(Row, Vec<f32>)> = (0..n_rows).map(|idx| card(idx, seed)).collect();
+    cards.sort_by(|a, b| b.0.progress.unwrap_or(-9.0).total_cmp(&a.0.progress.unwrap_or(-9.0)));
+    for (place, (mut row, curve)) in cards.into_iter().enumerate() {
+        row.rank = place as u32 + 1;
+        board.rows.push(Arc::new(row));
+        board.curves.push(Arc::new(curve));
+    }
+    board.time = Some(UtcMicros(START + 15 * 3_600_000_000 + 42 * 60_000_000));
+    board.health = Health {
+        quotes: 1_204_331,
+        bad_quotes: vec![("crossed".to_owned(), 3), ("out_of_order".to_owned(), 12)],
+        bars: vec![
+            (EPICS[0].to_owned(), "1m".to_owned(), 9_552),
+            (EPICS[0].to_owned(), "10s".to_owned(), 51_903),
+            (EPICS[1].to_owned(), "1m".to_owned(), 2_632),
+        ],
+        rounds: 56_118,
+        round_micros: 612,
+        is_recording: true,
+        fault: None,
+    };
+    let names: Vec<ModelId> = board.rows.iter().map(|row| row.model.clone()).collect();
+    for (number, (from, to, reason)) in [
+        (State::Warming, State::Shadow, "its window of 30 bars is full"),
+        (State::Shadow, State::Eligible, "it passed every gate"),
+        (State::Eligible, State::Live, "promoted: slot 1 was free, log wealth 3.912 above the gate 3.689"),
+        (State::Shadow, State::Suspended, "model returned NaN at 2014-05-01T14:02:00Z"),
+        (State::Live, State::Shadow, "demoted: the evidence faded below its floor"),
+        (State::Shadow, State::Retired, "it left the configuration"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        board.lifecycle.push(Arc::new(Change {
+            time: UtcMicros(START + (12 + number as i64) * 1_800_000_000),
+            seat: SeatIdx(number as u32),
+            model: names[(number * 3) % names.len()].clone(),
+            from,
+            to,
+            reason: reason.to_owned(),
+        }));
+    }
+    let live = |number: i64, status: &str, profit: Option<f64>, twin: Option<f64>| LiveTradeRow {
+        model: names[0].clone(),
+        deal_reference: format!("demo-0001-{number:04}"),
+        deal_id: Some(format!("DIAAAA{number:06}")),
+        status: status.to_owned(),
+        direction: if number % 2 == 0 { Direction::Long } else { Direction::Short },
+        size: "0.5".parse().unwrap(),
+        opened: Some(UtcMicros(START + 55_000_000_000 + number * 60_000_000)),
+        open_level: Some(price(1.38676)),
+        stop_level: Some(price(1.38576)),
+        limit_level: Some(price(1.38876)),
+        closed: profit.map(|_| UtcMicros(START + 55_000_000_000 + number * 60_000_000 + 171_000_000)),
+        close_level: profit.map(|p| price(1.38676 + p / 10_000.0)),
+        reason: profit.map(|p| if p > 0.0 { CloseReason::Limit } else { CloseReason::Stop }),
+        profit: profit.map(money),
+        twin_profit: twin.map(money),
+    };
+    board.desk = DeskView {
+        state: "live".to_owned(),
+        reason: None,
+        day_profit: money(23.75),
+        net_profit: money(61.2),
+        trades: vec![
+            live(9, "open", None, None),
+            live(8, "closed", Some(9.5), Some(10.0)),
+            live(7, "closed", Some(-10.25), Some(-10.0)),
+            live(6, "closed", Some(24.5), Some(25.0)),
+        ],
+    };
+}
+
+fn card(idx: usize, seed: &AtomicU64) -> (Row, Vec<f32>) {
+    let edge = (draw(seed) - 0.55) * 0.6;
+    let n_trades = if idx % 29 == 28 { 0 } else { 4 + (draw(seed) * 300.0) as u64 };
+    let (mut sum, mut peak, mut drawdown, mut wins) = (0.0_f64, 0.0_f64, 0.0_f64, 0);
+    let mut curve = Vec::new();
+    for _ in 0..n_trades {
+        let r: f64 = if draw(seed) < (1.0 + edge) / 2.0 { 1.0 } else { -1.0 };
+        wins += u64::from(r > 0.0);
+        sum += r;
+        peak = peak.max(sum);
+        drawdown = drawdown.max(peak - sum);
+        curve.push(sum as f32);
+    }
+    curve.drain(..curve.len().saturating_sub(64));
+    let n = n_trades as f64;
+    let mean = (n_trades > 0).then(|| sum / n);
+    let lower = mean.map(|mean| mean - 2.4 / n.sqrt());
+    let progress = mean.map(|mean| (mean * mean.abs() * n / 7.4).clamp(-0.4, 1.4));
+    let state = match (progress, idx) {
+        (None, _) => State::Warming,
+        (_, 11) => State::Suspended,
+        (_, 13) => State::Retired,
+        (Some(p), _) if p > 1.2 => State::Live,
+        (Some(p), _) if p >= 1.0 => State::Eligible,
+        _ => State::Shadow,
+    };
+    let opened = UtcMicros(START + 56_000_000_000);
+    let is_open = idx % 3 == 0 && n_trades > 0 && state != State::Retired;
+    let model = model_name(idx);
+    let ticket_name = model.split(':').next().unwrap_or_default().to_owned();
+    let row = Row {
+        rank: 0,
+        model: model.as_str().into(),
+        ticket: format!("{ticket_name}@0#{:08x}", (idx as u32 + 1).wrapping_mul(2_654_435_761)),
+        epic: EPICS[idx % EPICS.len()].to_owned(),
+        state,
+        episodes: n_trades,
+        wins,
+        net_profit: money(sum * 10.0 - n * 0.12),
+        currency: "GBP".to_owned(),
+        mean_r: mean,
+        lcb95_r: lower,
+        log10_e: progress.map(|p| p * 3.2),
+        progress,
+        max_drawdown_r: drawdown,
+        profit_factor: (wins < n_trades).then(|| wins as f64 / (n_trades - wins) as f64),
+        win_rate: (n_trades > 0).then(|| wins as f64 / n),
+        exposure: (n_trades > 0).then(|| draw(seed) * 0.6),
+        open_position: is_open.then(|| PositionRow {
+            direction: if idx % 2 == 0 { Direction::Long } else { Direction::Short },
+            size: Size::from_micros(1_000_000),
+            opened,
+            open_level: price(1.3867),
+            stop_level: price(1.3857),
+            limit_level: price(1.3887),
+            deadline: UtcMicros(opened.0 + 180_000_000),
+        }),
+        flags: match idx % 11 {
+            4 => vec!["no_slot".to_owned()],
+            7 if idx > 20 => vec!["floor_breach".to_owned(), "override".to_owned()],
+            _ => Vec::new(),
+        },
+    };
+    (row, curve)
+}
+
+impl Control for DemoControl {
+    fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board.read().unwrap())
+    }
+
+    fn trades(&self, model: String) -> BoxFuture<'_, Result<Vec<TradeRow>, ControlError>> {
+        Box::pin(ready(self.find(&model).map(|(row, _)| {
+            (0..row.episodes as i64)
+                .map(|number| {
+                    let is_win = (number * 7 + 3) % 11 < 6;
+                    let opened = UtcMicros(START + number * 240_000_000);
+                    TradeRow {
+                        model: row.model.clone(),
+                        ticket: row.ticket.clone(),
+                        deal_id: format!("P{}-{}", row.rank, number + 1),
+                        epic: row.epic.clone(),
+                        direction: if number % 3 == 0 { Direction::Short } else { Direction::Long },
+                        size: Size::from_micros(1_000_000),
+                        opened,
+                        closed: UtcMicros(opened.0 + 147_250_000),
+                        open_level: price(1.38676),
+                        close_level: price(if is_win { 1.38876 } else { 1.38576 }),
+                        stop_level: price(1.38576),
+                        limit_level: price(1.38876),
+                        reason: if is_win { CloseReason::Limit } else { CloseReason::Stop },
+                        profit: money(if is_win { 9.88 } else { -10.12 }),
+                        costs: money(0.12),
+                        r: if is_win { 0.988 } else { -1.012 },
+                        y_pred: Some(1.000_12),
+                        y_true: Some(if is_win { 1.001_44 } else { 0.999_28 }),
+                    }
+                })
+                .collect()
+        })))
+    }
+
+    fn explain(&self, model: String) -> BoxFuture<'_, Result<Explanation, ControlError>> {
+        let gate = |gate: &str, value, limit, verdict| GateVerdict { gate: gate.to_owned(), value, limit, verdict };
+        Box::pin(ready(self.find(&model).map(|(row, _)| Explanation {
+            model: row.model.clone(),
+            state: row.state,
+            gates: vec![
+                gate("G1 evidence", row.log10_e, Some(3.2), Verdict::Pass),
+                gate("G2 lower bound", row.lcb95_r, Some(0.0), Verdict::Fail),
+                gate("G3 episodes", Some(row.episodes as f64), Some(100.0), Verdict::Pass),
+                gate("G4 days", Some(12.4), Some(20.0), Verdict::Fail),
+                gate("G10 drawdown", Some(row.max_drawdown_r), Some(25.0), Verdict::Pass),
+                gate("G11 correlation", None, Some(0.7), Verdict::Unknown),
+            ],
+            expected_days_to_decision: Some(8.6),
+        })))
+    }
+
+    fn model(&self, model: String) -> BoxFuture<'_, Result<ModelView, ControlError>> {
+        Box::pin(ready(self.find(&model).map(|(row, curve)| ModelView {
+            content_hash: "5f".repeat(32),
+            generation: 0,
+            registered: Some(UtcMicros(START)),
+            settings: [
+                ("kind", "momentum"),
+                ("lookback", "3"),
+                ("threshold", "0.00003"),
+                ("bar", "1m"),
+                ("stop", "10"),
+                ("limit", "20"),
+                ("hold", "3m"),
+                ("size", "1"),
+                ("direction", "both"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .to_vec(),
+            lifecycle: self
+                .board()
+                .lifecycle
+                .iter()
+                .filter(|change| change.model == row.model)
+                .map(|change| (**change).clone())
+                .collect(),
+            curve: (*curve).clone(),
+            row: (*row).clone(),
+        })))
+    }
+
+    fn audit(&self) -> BoxFuture<'_, Result<Vec<serde_json::Value>, ControlError>> {
+        Box::pin(ready(Ok(vec![serde_json::json!({ "seq": 0, "previous": "00", "hash": "ab" })])))
+    }
+
+    fn command(&self, command: Command) -> BoxFuture<'_, Result<Done, ControlError>> {
+        let answer = match &command {
+            Command::Promote { model, is_override: false, .. } => self.find(model.as_str()).and_then(|_| {
+                Err(ControlError::Refused(format!("{model} misses G2 lower bound and G4 days")))
+            }),
+            Command::Promote { model, .. } | Command::Demote { model, .. } | Command::Retire { model, .. } => {
+                self.find(model.as_str()).map(|_| Done::default())
+            }
+            Command::Halt { .. } => Ok(Done { changes: Vec::new(), notes: vec!["1 live position closed".to_owned()] }),
+            Command::Resume { .. } => Err(ControlError::Unavailable("the store is full".to_owned())),
+            Command::Reload => Ok(Done::default()),
+        };
+        if answer.is_ok() {
+            self.commands.lock().unwrap().push(command);
+        }
+        Box::pin(ready(answer))
+    }
+}
+
+/// Runs `promtool` and fails with what it says; where it is not installed, says that this was skipped.
+pub fn promtool(arguments: &[&str], input: Option<&str>) {
+    use std::io::Write as _;
+    use std::process::{Command as Process, Stdio};
+    let spawned = Process::new("promtool")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match spawned {
+        Ok(child) => child,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            println!("skipped: promtool is not installed");
+            return;
+        }
+        Err(error) => panic!("promtool: {error}"),
+    };
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    stdin.write_all(input.unwrap_or_default().as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "promtool {arguments:?}:\n{said}");
+}
