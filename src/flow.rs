@@ -404,6 +404,12 @@ pub struct Board {
 /// Feed and store in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Health {
+    /// The first good quote.
+    #[serde(default)]
+    pub from: Option<UtcMicros>,
+    /// The last good quote.
+    #[serde(default)]
+    pub to: Option<UtcMicros>,
     /// Good quotes so far.
     pub quotes: u64,
     /// Refused rows by kind.

@@ -29,8 +29,10 @@ pub mod promoter;
 pub mod broker;
 pub mod desk;
 
-pub mod server;
+pub mod settle;
 pub mod store;
+
+pub mod server;
 pub mod telemetry;
 
 pub mod app;

@@ -20,7 +20,8 @@ use crate::domain::{
 };
 use crate::flow::{Board, Change, DealTicket, Health, LedgerSummary, PositionRow, Round, Row, Slice, State};
 use crate::models::ModelFactory;
-use crate::promoter::{Promoter, Registration};
+use crate::ledger::read_trades;
+use crate::promoter::{Promoter, RegisterInfo};
 use crate::seats::director::Gathered;
 use crate::seats::{Seat, SeatReport, SharedSeat};
 use crate::sim::venue::Venue;
@@ -108,6 +109,8 @@ pub struct Settlement {
     accepted: Vec<u64>,
     bars: Vec<u64>,
     bad: Vec<(String, u64)>,
+    from: Option<UtcMicros>,
+    to: Option<UtcMicros>,
     explained: BTreeSet<SeatIdx>,
     round_micros: u64,
     recording_fault: Option<String>,
@@ -173,11 +176,7 @@ impl Settlement {
             .collect();
         head.streams = stream_names;
 
-        let mut promoter = Promoter::new(&config.promotion, &config.hash);
-        if let Some(bytes) = store.record("promoter")? {
-            let name = || "promoter".to_owned();
-            promoter.restore(&bytes).map_err(|error| OpenError::Record { name: name(), why: error.to_string() })?;
-        }
+        let promoter = open_promoter(&config, store)?;
         let desk_entries: Vec<DeskEntry> = read_lane(store, Lane::Desk)?;
         let desk = Desk::recover(postcard_record::<DeskCheckpoint>(store, "desk")?, &desk_entries);
         let venue = Arc::new(Venue::new(config.markets.iter().filter_map(|market| {
@@ -204,7 +203,9 @@ impl Settlement {
             commit: Commit::default(),
             accepted: widened(accepted, config.markets.len()),
             bars: widened(bars, streams.len()),
-            bad: Vec::new(),
+            bad: board.health.bad_quotes,
+            from: board.health.from,
+            to: board.health.to,
             explained: BTreeSet::new(),
             round_micros: 0,
             recording_fault: None,
@@ -241,7 +242,7 @@ impl Settlement {
             let known = self.roster.iter().rposition(|entry| {
                 entry.model == candidate.id.as_str()
                     && entry.content_hash == hash
-                    && self.promoter.state(SeatIdx(entry.seat)) != Some(State::Retired)
+                    && self.state(SeatIdx(entry.seat)) != Some(State::Retired)
             });
             let Some(at) = known else {
                 let (_, seat) = self.seat_new(candidate, models);
@@ -257,7 +258,7 @@ impl Settlement {
             self.is_flat[at] = seat.is_flat();
             self.summaries.insert(idx, seat.summary());
             self.candidates.insert(idx, candidate.clone());
-            if self.promoter.state(idx).is_none() {
+            if self.state(idx).is_none() {
                 self.unregistered.insert(idx);
             }
             seats.push(Arc::new(Mutex::new(seat)));
@@ -270,17 +271,9 @@ impl Settlement {
 
     /// Retires every registered candidate that the configuration no longer declares; its record stays.
     fn retire_missing(&mut self) {
-        let gone: Vec<SeatIdx> = self
-            .roster
-            .iter()
-            .map(|entry| SeatIdx(entry.seat))
-            .filter(|seat| !self.candidates.contains_key(seat) && self.promoter.is_registered(*seat))
-            .collect();
         let time = self.head.time.unwrap_or_default();
-        let mut changes = Vec::new();
-        for seat in gone {
-            changes.extend(self.promoter.retire_removed(seat, time, "no longer in the configuration"));
-        }
+        let kept: BTreeSet<_> = self.config.candidates.iter().map(|c| (c.id.clone(), c.content_hash)).collect();
+        let changes = self.promoter.retire_removed(time, |id, hash| kept.contains(&(id.clone(), *hash)));
         self.take_changes(&changes);
     }
 
@@ -330,6 +323,12 @@ impl Settlement {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.promoter.is_quiet() && self.desk.is_quiet()
+    }
+
+    /// Whether any round was settled, in this run or before: until then there is nothing to keep.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.head.time.is_some()
     }
 
     /// Whether any candidate is live.
@@ -383,12 +382,12 @@ impl Settlement {
         for &(_, seat, fault) in events.faults {
             changes.extend(self.promoter.on_suspended(seat, round.time, fault_sentence(fault)));
         }
-        if !events.episodes.is_empty() {
+        if !events.episodes.is_empty() || !self.promoter.is_quiet() {
             self.explained.extend(events.episodes.iter().map(|(_, episode)| episode.seat));
             let mut episodes: Vec<Episode> = events.episodes.iter().map(|(_, episode)| *episode).collect();
             let flat_before = &self.is_flat;
             let is_flat = |seat: SeatIdx| flat_at(reports, seat, number).unwrap_or(flat_before[seat.0 as usize]);
-            changes.extend(self.promoter.on_round(round.time, &mut episodes, &is_flat));
+            changes.extend(self.promoter.on_round(round.time, &mut episodes, is_flat));
         }
         let rights = self.take_changes(&changes);
         if !(self.desk.is_quiet() && changes.is_empty()) {
@@ -427,8 +426,17 @@ impl Settlement {
             .collect()
     }
 
+    /// The state of a seat; `None` before its registration.
+    fn state(&self, seat: SeatIdx) -> Option<State> {
+        ((seat.0 as usize) < self.promoter.seats()).then(|| self.promoter.state(seat))
+    }
+
     fn is_live(&self, seat: SeatIdx) -> bool {
-        self.promoter.state(seat) == Some(State::Live)
+        self.state(seat) == Some(State::Live)
+    }
+
+    fn generation(&self, seat: SeatIdx) -> u32 {
+        self.state(seat).map_or(0, |_| self.promoter.row(seat).generation)
     }
 
     /// Registers the candidates that wait for the first event time.
@@ -440,7 +448,7 @@ impl Settlement {
             let Some(candidate) = self.candidates.get(&seat) else { continue };
             let generation = self.promoter.register(
                 time,
-                &Registration {
+                &RegisterInfo {
                     seat,
                     model: candidate.id.clone(),
                     content_hash: candidate.content_hash,
@@ -502,6 +510,13 @@ impl Settlement {
                 self.commit.append(Lane::Quotes(self.epic_lanes[epic]), bytes);
             }
         }
+        // Where only bars are known, they stand for their quotes.
+        let starts = round.quotes.iter().filter_map(|of_epic| of_epic.quotes.first()).map(|tick| tick.time);
+        let ends = round.quotes.iter().filter_map(|of_epic| of_epic.quotes.last()).map(|tick| tick.time);
+        let (from, to) = (starts.min(), ends.max());
+        let from = from.or_else(|| round.bars.iter().map(|bar| bar.start).min());
+        self.from = self.from.or(from);
+        self.to = self.to.max(to.or(Some(round.time)));
         let closed: Vec<&Bar> = round.bars.iter().filter(|bar| bar.is_closed).collect();
         for bar in &closed {
             let stream = bar.stream.0 as usize;
@@ -542,7 +557,7 @@ impl Settlement {
         let mut rights = Vec::new();
         for change in changes {
             self.explained.insert(change.seat);
-            let generation = self.promoter.generation(change.seat);
+            let generation = self.generation(change.seat);
             if let Some(entry) = self.roster.get_mut(change.seat.0 as usize)
                 && generation > entry.generation
             {
@@ -564,7 +579,7 @@ impl Settlement {
         let candidate = self.candidates.get(&change.seat)?;
         let market = self.config.market(candidate.epic);
         let size = self.promoter.live_size(candidate.size, market.size_min);
-        LiveRight::of(change, candidate, self.promoter.generation(change.seat), market, size)
+        LiveRight::of(change, candidate, self.generation(change.seat), market, size)
     }
 
     /// The rights of the seats that are live when an arena starts again.
@@ -593,16 +608,19 @@ impl Settlement {
         let mut notes = Vec::new();
         let changes = match command {
             Command::Promote { model, reason, is_override } => {
-                let seat = self.find(model.as_str())?;
-                self.promoter.promote(seat, time, reason.as_deref(), *is_override)?
+                let (seat, name) = self.named(model.as_str())?;
+                let is_flat = self.is_flat[seat.0 as usize];
+                let changes = self.promoter.promote(&name, time, reason.as_deref(), *is_override, is_flat)?;
+                if changes.is_empty() {
+                    notes.push(format!("{name} is in a position: it goes live as soon as it is flat"));
+                }
+                changes
             }
             Command::Demote { model, reason } => {
-                let seat = self.find(model.as_str())?;
-                self.promoter.demote(seat, time, &sentence(reason))?
+                self.promoter.demote(&self.named(model.as_str())?.1, time, reason.as_deref())?
             }
             Command::Retire { model, reason } => {
-                let seat = self.find(model.as_str())?;
-                self.promoter.retire(seat, time, &sentence(reason))?
+                self.promoter.retire(&self.named(model.as_str())?.1, time, reason.as_deref())?
             }
             Command::Halt { reason } => {
                 let closed = self.on_desk(time, Some(&sentence(reason)), None).await?;
@@ -679,6 +697,11 @@ impl Settlement {
         views::find(&self.roster, name).map(|entry| SeatIdx(entry.seat))
     }
 
+    fn named(&self, name: &str) -> Result<(SeatIdx, String), ControlError> {
+        let entry = views::find(&self.roster, name)?;
+        Ok((SeatIdx(entry.seat), entry.model.clone()))
+    }
+
     /// The roster's entry of a seat.
     #[must_use]
     pub fn roster_entry(&self, seat: SeatIdx) -> Option<&RosterEntry> {
@@ -688,7 +711,7 @@ impl Settlement {
     /// The gates of a seat.
     #[must_use]
     pub fn explain(&self, seat: SeatIdx) -> Option<crate::flow::Explanation> {
-        self.promoter.explain(seat, self.head.time.unwrap_or_default())
+        self.state(seat).map(|_| self.promoter.explain(seat, self.head.time.unwrap_or_default()))
     }
 
     /// Its lifecycle, as far as the board keeps it.
@@ -740,7 +763,7 @@ impl Settlement {
             let records = &mut commit.records;
             records.extend(seats.into_iter().map(|(seat, bytes)| (seat_record(seat), bytes)));
             records.push(("bars".to_owned(), bars));
-            records.push(("promoter".to_owned(), self.promoter.checkpoint()));
+            records.push(("promoter".to_owned(), self.promoter.checkpoint_without_episodes()));
             let postcards = [
                 ("desk", postcard::to_stdvec(&self.desk.checkpoint())),
                 ("venue", postcard::to_stdvec(&self.venue.checkpoint())),
@@ -757,7 +780,8 @@ impl Settlement {
             json(views::ROSTER.to_owned(), serde_json::to_vec(&self.roster));
             let time = self.head.time.unwrap_or_default();
             for seat in std::mem::take(&mut self.explained) {
-                if let Some(explanation) = self.promoter.explain(seat, time) {
+                if self.state(seat).is_some() {
+                    let explanation = self.promoter.explain(seat, time);
                     json(views::explain_record(seat.0), serde_json::to_vec(&explanation));
                 }
             }
@@ -770,7 +794,9 @@ impl Settlement {
     /// The board as of the last round.
     #[must_use]
     pub fn board(&self) -> Board {
-        let order = self.promoter.ranking();
+        let registered = 0..u32::try_from(self.promoter.seats()).expect("an arena has fewer than 2^32 trials");
+        let mut order: Vec<SeatIdx> = registered.map(SeatIdx).collect();
+        order.sort_by_cached_key(|seat| self.promoter.ranking(*seat));
         let mut rows = Vec::with_capacity(order.len());
         let mut curves = Vec::with_capacity(order.len());
         let waiting = self.unregistered.iter().copied();
@@ -790,6 +816,8 @@ impl Settlement {
             lifecycle: self.lifecycle.clone(),
             desk: self.desk.view(),
             health: Health {
+                from: self.from,
+                to: self.to,
                 quotes: self.head.quotes,
                 bad_quotes: self.bad.clone(),
                 bars: streams
@@ -810,7 +838,7 @@ impl Settlement {
 
     fn row(&self, seat: SeatIdx, rank: u32) -> Option<Row> {
         let entry = self.roster.get(seat.0 as usize)?;
-        let evidence = self.promoter.row(seat);
+        let evidence = self.state(seat).map(|_| self.promoter.row(seat));
         let empty = LedgerSummary::empty(seat);
         let ledger = self.summaries.get(&seat).unwrap_or(&empty);
         let ratio = |a: f64, b: f64| (b > 0.0).then(|| a / b);
@@ -852,7 +880,7 @@ impl Settlement {
     ) -> Result<(Vec<Change>, Vec<SharedSeat>, Vec<SeatIdx>), ControlError> {
         let mut leaving = Vec::new();
         for name in gone {
-            let seat = self.find(name)?;
+            let (seat, name) = self.named(name)?;
             if self.desk.is_live(seat) || self.is_live(seat) {
                 let why = format!("{name} is live: demote it first, then reload");
                 return Err(ControlError::Refused(why));
@@ -860,13 +888,13 @@ impl Settlement {
             leaving.push(seat);
         }
         let time = self.head.time.unwrap_or_default();
-        let mut changes = Vec::new();
+        let mut changes = self.promoter.reconfigure(time, &new.promotion, &new.hash)?;
+        let kept: BTreeSet<_> = new.candidates.iter().map(|c| (c.id.clone(), c.content_hash)).collect();
+        changes.extend(self.promoter.retire_removed(time, |id, hash| kept.contains(&(id.clone(), *hash))));
         for seat in &leaving {
-            changes.extend(self.promoter.retire_removed(*seat, time, "taken out of the configuration"));
             self.candidates.remove(seat);
             self.unregistered.remove(seat);
         }
-        self.promoter.set_config(&new.promotion, &new.hash);
         self.config = Arc::clone(&new);
         let mut seats = Vec::new();
         for candidate in new.candidates.iter().filter(|c| joining.iter().any(|name| *name == c.id.as_str())) {
@@ -876,6 +904,29 @@ impl Settlement {
         self.note_configuration(false);
         self.take_changes(&changes);
         Ok((changes, seats, leaving))
+    }
+}
+
+/// The promoter as it was, its episodes read back from the seats' lanes; a new one in a new store.
+fn open_promoter(config: &Config, store: &dyn Store) -> Result<Promoter, OpenError> {
+    let Some(bytes) = store.record("promoter")? else {
+        let currency = config.markets.first().map_or("", |market| market.currency.as_str());
+        return Ok(Promoter::new(&config.promotion, currency, &config.hash));
+    };
+    let mut unread = None;
+    let ledger = |seat: SeatIdx| match read_trades(store, seat.0) {
+        Ok(trades) => trades.iter().map(|trade| trade.episode(seat)).collect::<Vec<_>>(),
+        Err(error) => {
+            unread = Some(error);
+            Vec::new()
+        }
+    };
+    let restored = Promoter::restore_with(&bytes, ledger);
+    match unread {
+        Some(error) => Err(error.into()),
+        None => {
+            restored.map_err(|error| OpenError::Record { name: "promoter".to_owned(), why: error.to_string() })
+        }
     }
 }
 

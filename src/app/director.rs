@@ -100,6 +100,7 @@ pub(super) struct Inner {
     pub(super) board: Arc<ArcSwap<Board>>,
     pub(super) durability: Durability,
     pub(super) models: Arc<ModelFactory>,
+    pub(super) file: Option<std::path::PathBuf>,
     pub(super) on_change: Box<dyn Fn(&Change) + Send>,
     pub(super) board_at: Option<Instant>,
     pub(super) flushed_at: Instant,
@@ -184,9 +185,12 @@ impl Inner {
         if !self.settlement.is_recording() {
             return Ok(());
         }
+        let (begun, blocks) = (Instant::now(), commit.blocks.len() as u64);
         match self.store.send(Append { commit, is_durable }).await {
-            Ok(Ok(bytes)) => {
-                metrics::store_size(bytes);
+            Ok(Ok(())) => {
+                if is_durable {
+                    metrics::store_flushed(blocks, begun.elapsed());
+                }
                 Ok(())
             }
             // Loudly: recording and live dealing stop, paper goes on.
@@ -211,7 +215,9 @@ impl Inner {
             self.settlement.finish();
         }
         self.bars = message.bars;
-        self.keep(true).await?;
+        if self.settlement.has_begun() {
+            self.keep(true).await?;
+        }
         self.show();
         Ok(())
     }
@@ -238,7 +244,7 @@ impl Inner {
 
     async fn reload(&mut self) -> Result<Done, ControlError> {
         let old: Arc<Config> = Arc::clone(self.settlement.config());
-        let Some(file) = old.file.clone() else {
+        let Some(file) = self.file.clone() else {
             return Err(ControlError::Refused("this arena was not started from a file".to_owned()));
         };
         let new = config::load(&file).map_err(|error| ControlError::Invalid(error.to_string()))?;
@@ -254,7 +260,9 @@ impl Inner {
             return Err(ControlError::Refused(why));
         }
         let text = serde_json::to_string(&difference).map_err(|error| ControlError::Invalid(error.to_string()))?;
-        let names = |lists: [&[String]; 2]| -> Vec<String> { lists.concat() };
+        let names = |lists: [&[crate::domain::ModelId]; 2]| -> Vec<String> {
+            lists.concat().iter().map(ToString::to_string).collect()
+        };
         let gone = names([&difference.removed, &difference.changed]);
         let joining = names([&difference.added, &difference.changed]);
         let new = Arc::new(new);

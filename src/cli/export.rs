@@ -15,7 +15,8 @@ use serde_json::json;
 use super::output::{FAILED, Failure, USAGE, complain, print_json};
 use super::{ExportArgs, Shared, Table};
 use crate::domain::{Direction, Micros, Order, Resolution, Tick, UtcMicros};
-use crate::store::entry::{BarEntry, Refusal, SeatEntry, decode};
+use crate::ledger::{SeatRecord, read_seat};
+use crate::store::entry::{BarEntry, Refusal, decode};
 use crate::store::views::{AtRest, RosterEntry};
 use crate::store::{Lane, StoreError};
 
@@ -182,8 +183,8 @@ fn trades<W: Write>(arena: &AtRest, filter: &Filter<'_>, csv: &mut Csv<W>) -> Re
          profit,costs,r,y_pred,y_true",
     )?;
     for seat in &filter.seats {
-        each_entry(arena, Lane::Seat(seat.seat), |entry| {
-            let SeatEntry::Closed(trade) = entry else { return Ok(()) };
+        read_seat(&**arena.store(), seat.seat, |entry| {
+            let SeatRecord::Closed(trade) = entry else { return Ok(()) };
             let row = seat.trade_row(&trade);
             csv.row(&[
                 row.model.as_str().into(),
@@ -232,23 +233,23 @@ fn orders<W: Write>(arena: &AtRest, filter: &Filter<'_>, csv: &mut Csv<W>) -> Re
         };
         let none = || ["".into(), "".into(), "".into()];
         let mut pending: Option<Order> = None;
-        each_entry(arena, Lane::Seat(seat.seat), |entry| match entry {
-            SeatEntry::Ordered(order) => {
+        read_seat(&**arena.store(), seat.seat, |entry| match entry {
+            SeatRecord::Ordered(order) => {
                 pending = Some(order);
                 Ok(())
             }
-            SeatEntry::Opened { deal, time, level } => {
+            SeatRecord::Opened { deal, time, level } => {
                 let Some(order) = pending.take() else { return Ok(()) };
                 let ticket = seat.ticket_at(order.made);
                 let hash8 = ticket.rsplit_once('#').map_or("", |(_, hash8)| hash8);
                 write(order.made, Some(&order), "filled", [f(format!("{hash8}-{deal}")), f(time), f(level)])
             }
-            SeatEntry::Lapsed { made } => write(made, pending.take().as_ref(), "lapsed", none()),
-            SeatEntry::Refused { time, reason: Refusal::Session } => {
+            SeatRecord::Lapsed { made } => write(made, pending.take().as_ref(), "lapsed", none()),
+            SeatRecord::Refused { time, reason: Refusal::Session } => {
                 let order = pending.take_if(|order| order.made == time);
                 write(time, order.as_ref(), "refused:session", none())
             }
-            SeatEntry::Predicted { .. } | SeatEntry::Closed(_) | SeatEntry::Suspended { .. } => Ok(()),
+            SeatRecord::Predicted { .. } | SeatRecord::Closed(_) | SeatRecord::Suspended { .. } => Ok(()),
         })?;
         if let Some(order) = &pending {
             write(order.made, Some(order), "pending", none())?;
@@ -343,25 +344,25 @@ fn predictions<W: Write>(arena: &AtRest, filter: &Filter<'_>, csv: &mut Csv<W>) 
         };
         // Orders that were made, by the close of their bar: in order, since a seat's entries are.
         let mut orders: Vec<(UtcMicros, Outcome)> = Vec::new();
-        each_entry(arena, Lane::Seat(seat.seat), |entry| {
+        read_seat(&**arena.store(), seat.seat, |entry| {
             match entry {
-                SeatEntry::Ordered(order) => orders.push((order.made, Outcome::Undecided)),
-                SeatEntry::Lapsed { made } | SeatEntry::Refused { time: made, .. } => {
+                SeatRecord::Ordered(order) => orders.push((order.made, Outcome::Undecided)),
+                SeatRecord::Lapsed { made } | SeatRecord::Refused { time: made, .. } => {
                     if let Some(last) = orders.last_mut().filter(|(known, _)| *known == made) {
                         last.1 = Outcome::Untraded;
                     }
                 }
-                SeatEntry::Closed(trade) => {
+                SeatRecord::Closed(trade) => {
                     if let Ok(at) = orders.binary_search_by_key(&trade.made, |(made, _)| *made) {
                         orders[at].1 = Outcome::Traded(trade.y_true);
                     }
                 }
                 _ => {}
             }
-            Ok(())
+            Ok::<(), Failure>(())
         })?;
-        each_entry(arena, Lane::Seat(seat.seat), |entry| {
-            let SeatEntry::Predicted { time, prediction, is_acted } = entry else { return Ok(()) };
+        read_seat(&**arena.store(), seat.seat, |entry| {
+            let SeatRecord::Predicted { time, prediction, is_acted } = entry else { return Ok(()) };
             let order = orders.binary_search_by_key(&time, |(made, _)| *made).ok().filter(|_| is_acted);
             let y_true = match order.map(|at| &orders[at].1) {
                 Some(Outcome::Traded(y_true)) => Some(*y_true),

@@ -1,12 +1,14 @@
 //! The commands and their help. Each family has its file; this one holds what they share: the tree that clap reads,
 //! and the way from arguments to an exit code.
 
+pub mod check;
 mod client;
 mod export;
 mod graph;
 mod inspect;
 mod operate;
 pub mod output;
+mod resample;
 mod run;
 
 use std::ffi::OsString;

@@ -1,28 +1,527 @@
-//! Commands that start an arena.
+//! Commands that start an arena: `run`, `replay`, `demo`, and `check` before them.
 
-use super::output::{FAILED, Failure};
-use super::{DemoArgs, ReplayArgs, ResampleArgs, RunArgs, Shared};
-use crate::config::Config;
+use std::io::IsTerminal;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-fn not_wired<T>() -> Result<T, Failure> {
-    Err(Failure::new(FAILED, "not wired yet"))
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value, json};
+
+use super::inspect::{Leaderboard, leaderboard_text};
+use super::output::{self, DONE, FAILED, Failure, USAGE};
+use super::{DemoArgs, EpicFile, OnBad, ReplayArgs, ResampleArgs, RunArgs, Shared};
+use crate::app::{self, Durability, Outcome, Pace, Plan, RunError, Serving};
+use crate::config::{self, Config, FeedSource, LoadError};
+use crate::domain::{EpicIdx, Micros, UtcMicros};
+use crate::feed::replay::{Recording, Replay};
+use crate::feed::session::Session;
+use crate::feed::synthetic::Synthetic;
+use crate::feed::{self, Feed, FeedError, Input};
+use crate::flow::{Board, Change, State};
+use crate::models;
+use crate::server;
+use crate::sim::demo;
+use crate::store::views::{self, AtRest};
+use crate::store::{Memory, Sled, Store};
+use crate::telemetry::log;
+
+/// Up to this speed a run counts as live: bars close by the clock and every round is flushed.
+const LIVE_SPEED_MAX: f64 = 60.0;
+
+/// A synthetic market's silence longer than this (a weekend) is passed over when event time is accelerated.
+const SILENCE_MAX: Micros = Micros(600_000_000);
+
+pub(super) fn check(shared: &Shared) -> Result<u8, Failure> {
+    let mut out = Vec::new();
+    let code = super::check::run(shared.config(), shared.json, &mut out)?;
+    output::print(&String::from_utf8_lossy(&out))?;
+    Ok(u8::try_from(code).unwrap_or(FAILED))
 }
 
-pub(super) fn demo(_shared: &Shared, _args: &DemoArgs) -> Result<u8, Failure> {
-    not_wired()
+pub(super) fn resample(shared: &Shared, args: &ResampleArgs) -> Result<u8, Failure> {
+    super::resample::run(shared, args)
 }
-pub(super) fn check(_shared: &Shared) -> Result<u8, Failure> {
-    not_wired()
+
+/// The configuration, without a fault.
+pub(super) fn load_config(shared: &Shared) -> Result<Config, Failure> {
+    config::load(shared.config()).map_err(|error| match error {
+        LoadError::Faulty(problems) => {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Failure::new(USAGE, lines.join("\narena: "))
+        }
+        unreadable @ LoadError::Unreadable { .. } => {
+            Failure::new(USAGE, format!("{unreadable}; name one with -c FILE, or try `arena demo`, which needs none"))
+        }
+    })
 }
-pub(super) fn run(_shared: &Shared, _args: &RunArgs) -> Result<u8, Failure> {
-    not_wired()
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let code = match &error {
+            RunError::Feed(error) if error.is_usage() => USAGE,
+            _ => FAILED,
+        };
+        Self::new(code, error.to_string())
+    }
 }
-pub(super) fn replay(_shared: &Shared, _args: &ReplayArgs) -> Result<u8, Failure> {
-    not_wired()
+
+impl From<FeedError> for Failure {
+    fn from(error: FeedError) -> Self {
+        RunError::from(error).into()
+    }
 }
-pub(super) fn resample(_shared: &Shared, _args: &ResampleArgs) -> Result<u8, Failure> {
-    not_wired()
+
+fn start_log(shared: &Shared) {
+    let verbosity = if shared.quiet { -1 } else { i8::try_from(shared.verbose).unwrap_or(i8::MAX) };
+    // A second start in one process (tests) keeps the first.
+    if log::init(verbosity, false).is_err() {
+        tracing::debug!("logging had started already");
+    }
+    std::panic::set_hook(Box::new(|info| tracing::error!(%info, "a panic, caught at its boundary")));
 }
-pub(super) fn load_config(_shared: &Shared) -> Result<Config, Failure> {
-    not_wired()
+
+fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::AddrInUse => format!(
+                "{address} is in use, perhaps by another arena: stop that one, or set [server] listen to another port"
+            ),
+            _ => format!("{address} cannot be listened on: {error}"),
+        };
+        Failure::new(FAILED, why)
+    })
+}
+
+fn serving(address: SocketAddr, data: &Path) -> Result<Serving, Failure> {
+    let listener = bind(address)?;
+    let token = server::token(data)
+        .map_err(|error| Failure::new(FAILED, format!("token in {}: {error}", data.display())))?;
+    Ok(Serving { listener, token })
+}
+
+fn mode_of(change: &Change) -> bool {
+    matches!(change.to, State::Eligible | State::Live | State::Suspended | State::Retired)
+        || matches!(change.from, State::Live | State::Eligible)
+}
+
+/// Prints the lifecycle changes that an onlooker wants to see as they come.
+fn teller(shared: &Shared) -> Box<dyn Fn(&Change) + Send> {
+    if shared.quiet || shared.json {
+        return Box::new(|_| ());
+    }
+    Box::new(|change| {
+        if mode_of(change) {
+            let line = format!(
+                "{}  {}  {} → {}  {}\n",
+                change.time,
+                change.model,
+                change.from.word(),
+                change.to.word(),
+                change.reason
+            );
+            // Whoever closed our output wants no more of it.
+            drop(output::print(&line));
+        }
+    })
+}
+
+/// `arena run`.
+pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
+    let config = load_config(shared)?;
+    if args.live {
+        let why = "--live: [ig] environment is \"demo\" in this configuration, and the IG connection is not built yet; \
+                   without --live the arena deals at its own in-process venue";
+        return Err(Failure::new(USAGE, why));
+    }
+    start_log(shared);
+    let serving = serving(config.listen, &config.arena.data)?;
+    let feed: Box<dyn Feed> = match config.feed.source {
+        FeedSource::Sim => {
+            let markets = demo::markets(&config.markets, config.arena.seed, config.feed.edge_r, demo::START);
+            Box::new(Synthetic::new(markets))
+        }
+        FeedSource::Replay if config.feed.quotes.is_empty() => {
+            let why = "[feed] source is \"replay\" and [feed] quotes names no file; `arena replay --quotes` takes them \
+                       on the command line";
+            return Err(Failure::new(USAGE, why));
+        }
+        FeedSource::Replay => {
+            let files = config.feed.quotes.iter();
+            let recordings: Vec<Recording> = files
+                .map(|(epic, file)| Recording::Quotes { epic: *epic, input: Input::File(file.clone()) })
+                .collect();
+            Box::new(Replay::open(&recordings, feed::OnBad::Skip)?)
+        }
+    };
+    let store = Sled::open(&config.arena.data.join("store"), config.arena.disk_floor_mb)?;
+    let speed = config.feed.speed;
+    let is_live = speed > 0.0 && speed <= LIVE_SPEED_MAX;
+    if !shared.quiet && !shared.json {
+        output::print(&format!(
+            "{} candidates over {} market(s), page at http://{}/\n",
+            config.candidates.len(),
+            config.markets.len(),
+            serving.listener.local_addr()?
+        ))?;
+    }
+    let deadline = u64::try_from(config.arena.model_deadline.0).unwrap_or(u64::MAX);
+    let is_synthetic = config.feed.source == FeedSource::Sim;
+    let outcome = app::run(Plan {
+        file: Some(shared.config().to_owned()),
+        store: Box::new(store),
+        feed,
+        models: Arc::new(models::build),
+        durability: if is_live { Durability::EveryRound } else { Durability::EverySecond },
+        pace: Pace {
+            speed,
+            live_speed_max: 0.0,
+            skips_silence: (is_synthetic && speed > 1.0).then_some(SILENCE_MAX),
+        },
+        has_tail: !is_synthetic,
+        deadline: is_live.then(|| Duration::from_micros(deadline)),
+        serving: Some(serving),
+        progress: ProgressBar::hidden(),
+        on_change: teller(shared),
+        ends_at: None,
+        heeds_signals: true,
+        wants_result: shared.json,
+        on_tick: None,
+        config: Arc::new(config),
+    })?;
+    finish(shared, &outcome, None)?;
+    Ok(DONE)
+}
+
+/// Prints what a run came to.
+fn finish(shared: &Shared, outcome: &Outcome, elapsed: Option<Duration>) -> Result<(), Failure> {
+    if shared.json {
+        return output::print_json(&result_json(outcome, elapsed.unwrap_or_default()));
+    }
+    if shared.quiet {
+        return Ok(());
+    }
+    output::print(&leaderboard_text(&Leaderboard::from(&*outcome.board)))?;
+    if let (Some(elapsed), Some(hash)) = (elapsed, &outcome.journal_hash) {
+        let health = &outcome.board.health;
+        let bars: u64 = health.bars.iter().map(|(_, _, n)| n).sum();
+        output::print(&format!(
+            "{} quotes, {bars} bars in {:.2} s; journal {}\n",
+            health.quotes,
+            elapsed.as_secs_f64(),
+            &hash[..16]
+        ))?;
+        for (kind, n) in health.bad_quotes.iter().filter(|(_, n)| *n > 0) {
+            output::complain(&format!("{n} quotes left out: {kind}"));
+        }
+    }
+    Ok(())
+}
+
+/// `replay --json`, and `demo --json` when it ends.
+fn result_json(outcome: &Outcome, elapsed: Duration) -> Value {
+    let board = &outcome.board;
+    let health = &board.health;
+    let bad: Map<String, Value> = health.bad_quotes.iter().map(|(kind, n)| (kind.clone(), json!(n))).collect();
+    let bars: Vec<Value> = health
+        .bars
+        .iter()
+        .map(|(epic, resolution, count)| json!({ "epic": epic, "resolution": resolution, "count": count }))
+        .collect();
+    let lifecycle: Vec<Value> = outcome
+        .lifecycle
+        .iter()
+        .map(|change| {
+            json!({
+                "time": change.time,
+                "model": change.model,
+                "from": change.from,
+                "to": change.to,
+                "reason": change.reason,
+            })
+        })
+        .collect();
+    json!({
+        "journal_hash": outcome.journal_hash,
+        "from": health.from,
+        "to": health.to,
+        "quotes": health.quotes,
+        "bad_quotes": bad,
+        "bars": bars,
+        "elapsed_seconds": elapsed.as_secs_f64(),
+        "models": board.rows,
+        "lifecycle": lifecycle,
+    })
+}
+
+fn progress_bar(shared: &Shared) -> ProgressBar {
+    if shared.quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {elapsed} (about {eta} left)")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(10_000).with_style(style)
+}
+
+fn recordings(config: &Config, args: &ReplayArgs) -> Result<Vec<Recording>, Failure> {
+    let epic_of = |file: &EpicFile| -> Result<EpicIdx, Failure> {
+        config.epic_idx(&file.epic.as_str().into()).ok_or_else(|| {
+            let known: Vec<&str> = config.markets.iter().map(|market| market.epic.as_str()).collect();
+            let why = format!("no [[markets]] names {:?}; there are {}", file.epic, known.join(", "));
+            Failure::new(USAGE, why)
+        })
+    };
+    let mut recordings = Vec::new();
+    for file in &args.quotes {
+        recordings.push(Recording::Quotes { epic: epic_of(file)?, input: Input::File(file.file.clone()) });
+    }
+    for file in &args.bars {
+        let epic = epic_of(file)?;
+        let mut lengths: Vec<_> =
+            config.streams().into_iter().filter(|(of, _)| *of == epic).map(|(_, length)| length).collect();
+        let length = if lengths.len() == 1 { lengths.pop() } else { None };
+        recordings.push(Recording::Bars { epic, input: Input::File(file.file.clone()), length });
+    }
+    Ok(recordings)
+}
+
+/// The store of a recorded session: a folder, or a name under the data folder.
+fn session_store(config: &Config, name: &str) -> Result<Sled, Failure> {
+    let direct = PathBuf::from(name);
+    let dir = if direct.is_dir() { direct } else { config.arena.data.join(name) };
+    let arena = AtRest::open(&dir)?;
+    let head = arena.head();
+    let epics: Vec<String> = config.markets.iter().map(|market| market.epic.to_string()).collect();
+    let streams: Vec<(String, String)> = config
+        .streams()
+        .iter()
+        .map(|(epic, resolution)| (config.market(*epic).epic.to_string(), resolution.to_string()))
+        .collect();
+    if head.epics != epics || head.streams != streams {
+        let why = format!(
+            "session {name} was recorded with the markets {} and bars {}, this configuration has {} and {}",
+            head.epics.join(", "),
+            list(&head.streams),
+            epics.join(", "),
+            list(&streams)
+        );
+        return Err(Failure::new(USAGE, why));
+    }
+    drop(arena);
+    let inner = dir.join("store");
+    let dir = if inner.join("db").is_file() && !dir.join("db").is_file() { inner } else { dir };
+    Ok(Sled::open_existing(&dir)?)
+}
+
+fn list(streams: &[(String, String)]) -> String {
+    streams.iter().map(|(epic, length)| format!("{epic} {length}")).collect::<Vec<_>>().join(", ")
+}
+
+/// `arena replay`.
+pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> {
+    let begun = Instant::now();
+    let config = load_config(shared)?;
+    start_log(shared);
+    let feed: Box<dyn Feed> = match &args.session {
+        Some(name) => Box::new(Session::open(Box::new(session_store(&config, name)?))?),
+        None => {
+            let on_bad = match args.on_bad {
+                OnBad::Skip => feed::OnBad::Skip,
+                OnBad::Stop => feed::OnBad::Stop,
+            };
+            Box::new(Replay::open(&recordings(&config, args)?, on_bad)?)
+        }
+    };
+    let (store, durability): (Box<dyn Store>, Durability) = match &args.out {
+        None => (Box::new(Memory::default()), Durability::Forgetful),
+        Some(dir) => (Box::new(out_store(dir, &config)?), Durability::EverySecond),
+    };
+    let mut config = config;
+    if args.out.is_none() {
+        // Nobody can read quotes back that end with this process.
+        config.feed.record = false;
+    }
+    let outcome = app::run(Plan {
+        file: Some(shared.config().to_owned()),
+        store,
+        feed,
+        models: Arc::new(models::build),
+        durability,
+        pace: Pace { speed: 0.0, live_speed_max: 0.0, skips_silence: None },
+        has_tail: true,
+        deadline: None,
+        serving: None,
+        progress: progress_bar(shared),
+        on_change: teller(shared),
+        ends_at: None,
+        heeds_signals: true,
+        wants_result: true,
+        on_tick: None,
+        config: Arc::new(config),
+    })?;
+    if outcome.ending == app::Ending::Told {
+        let note = match &args.out {
+            Some(dir) => format!("stopped before the end; the same command goes on from {}", dir.display()),
+            None => "stopped before the end of the recording".to_owned(),
+        };
+        output::complain(&note);
+    }
+    finish(shared, &outcome, Some(begun.elapsed()))?;
+    Ok(DONE)
+}
+
+/// The store of `--out`: a new one, or one that this very configuration began.
+fn out_store(dir: &Path, config: &Config) -> Result<Sled, Failure> {
+    let store = Sled::open(dir, config.arena.disk_floor_mb)?;
+    let head: views::Head = match store.record(views::HEAD)? {
+        Some(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::new(FAILED, format!("store {}: {error}", dir.display())))?,
+        None => return Ok(store),
+    };
+    if head.config_hash != config.hash {
+        let why = format!(
+            "store {} belongs to another configuration; name an empty folder with --out, or remove that one",
+            dir.display()
+        );
+        return Err(Failure::new(FAILED, why));
+    }
+    Ok(store)
+}
+
+/// A folder for the demo's store that goes away with it.
+struct DemoFolder(PathBuf);
+
+impl DemoFolder {
+    fn new() -> std::io::Result<Self> {
+        let dir = std::env::temp_dir().join(format!("arena-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&dir)?;
+        Ok(Self(dir))
+    }
+}
+
+impl Drop for DemoFolder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, dir = %self.0.display(), "the demo's folder stays behind");
+        }
+    }
+}
+
+/// `arena demo`.
+pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
+    let begun = Instant::now();
+    start_log(shared);
+    let seed = args.seed.unwrap_or(7);
+    let folder = DemoFolder::new()?;
+    let mut config = config::parse(&demo::demo_toml(seed), "demo.toml", &folder.0).map_err(|problems| {
+        let first = problems.first().map(ToString::to_string).unwrap_or_default();
+        Failure::new(FAILED, format!("the demo's own configuration is faulty: {first}"))
+    })?;
+    config.arena.data.clone_from(&folder.0);
+    let address = SocketAddr::new(config.listen.ip(), args.port.unwrap_or(config.listen.port()));
+    let listener = match TcpListener::bind(address) {
+        Ok(listener) => listener,
+        Err(_) if args.port.is_none() => bind(SocketAddr::new(address.ip(), 0))?,
+        Err(_) => bind(address)?,
+    };
+    let token = server::token(&folder.0)?;
+    let url = format!("http://{}/", listener.local_addr()?);
+    let says = !shared.quiet && !shared.json;
+    if says {
+        output::print(&format!(
+            "arena demo: {} candidates on a synthetic {} with {} (seed {seed})\n\
+             page     {url}\n\
+             metrics  {url}metrics\n\
+             token    {}\n\
+             History runs as fast as it can; once a model is live, one second is {} seconds. Ctrl-C ends it.\n\n",
+            config.candidates.len(),
+            config.markets[0].epic,
+            if args.edge > 0.0 { format!("an edge of {} R planted", args.edge) } else { "no edge".to_owned() },
+            folder.0.join("arena.token").display(),
+            args.speed.unwrap_or(demo::LIVE_SPEED),
+        ))?;
+    }
+    let markets = demo::markets(&config.markets, seed, args.edge, demo::START);
+    let store = Sled::open(&folder.0.join("store"), config.arena.disk_floor_mb)?;
+    let length = args.length.map(|length| Duration::from_micros(u64::try_from(length.0).unwrap_or(u64::MAX)));
+    let outcome = app::run(Plan {
+        file: None,
+        store: Box::new(store),
+        feed: Box::new(Synthetic::new(markets)),
+        models: Arc::new(models::build),
+        durability: Durability::EverySecond,
+        pace: Pace {
+            speed: 0.0,
+            live_speed_max: args.speed.unwrap_or(demo::LIVE_SPEED),
+            skips_silence: Some(SILENCE_MAX),
+        },
+        has_tail: false,
+        deadline: None,
+        serving: Some(Serving { listener, token }),
+        progress: ProgressBar::hidden(),
+        on_change: teller(shared),
+        ends_at: length.map(|length| begun + length),
+        heeds_signals: true,
+        wants_result: true,
+        on_tick: says.then(|| Box::new(narrator()) as Box<dyn Fn(&Board) + Send>),
+        config: Arc::new(config),
+    })?;
+    if says {
+        output::print("\n")?;
+    }
+    finish(shared, &outcome, Some(begun.elapsed()))?;
+    Ok(DONE)
+}
+
+/// Tells every ten seconds where the demo stands, and at once what the desk does.
+fn narrator() -> impl Fn(&Board) {
+    let told = std::sync::Mutex::new((0u32, std::collections::BTreeMap::<String, String>::new()));
+    move |board| {
+        let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lines = String::new();
+        for trade in board.desk.trades.iter().rev() {
+            let known = told.1.insert(trade.deal_reference.clone(), trade.status.clone());
+            if known.as_deref() != Some(trade.status.as_str()) {
+                lines.push_str(&live_line(trade));
+            }
+        }
+        if told.0.is_multiple_of(10)
+            && let (Some(time), Some(best)) = (board.time, board.rows.first())
+        {
+            let gate = best.progress.map_or_else(|| "-".to_owned(), |p| format!("{:.0} %", p * 100.0));
+            lines.push_str(&format!(
+                "{time}  {} rounds; ahead: {} ({}), {} episodes, mean {:.2} R, gate {gate}\n",
+                board.health.rounds,
+                best.model,
+                best.state.word(),
+                best.episodes,
+                best.mean_r.unwrap_or_default(),
+            ));
+        }
+        told.0 += 1;
+        drop(output::print(&lines));
+    }
+}
+
+fn live_line(trade: &crate::flow::LiveTradeRow) -> String {
+    let level = |price: Option<crate::domain::Price>| price.map_or_else(|| "-".to_owned(), |p| p.to_string());
+    let when = trade.closed.or(trade.opened).map(|time: UtcMicros| time.to_string()).unwrap_or_default();
+    let what = match trade.status.as_str() {
+        "closed" => format!(
+            "closed at {} ({}), live {}, paper twin {}",
+            level(trade.close_level),
+            trade.reason.map_or("", crate::domain::CloseReason::word),
+            trade.profit.map_or_else(|| "-".to_owned(), |money| money.to_string()),
+            trade.twin_profit.map_or_else(|| "-".to_owned(), |money| money.to_string()),
+        ),
+        "open" => format!(
+            "opened at {}, stop {}, limit {}",
+            level(trade.open_level),
+            level(trade.stop_level),
+            level(trade.limit_level)
+        ),
+        other => other.to_owned(),
+    };
+    format!("{when}  LIVE {} {} {}: {what}\n", trade.model, trade.direction.word(), trade.size)
 }

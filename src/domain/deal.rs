@@ -156,6 +156,8 @@ pub struct Trade {
     pub profit: Money,
     /// Slippage and funding; the spread is in the fills.
     pub costs: Money,
+    /// The risk unit, in millionths of the currency.
+    pub rho_micros: f64,
     /// Profit in units of risk.
     pub r: f64,
     /// The outcome that evidence is made of: profit less the stressed part of the costs, in units of risk.
@@ -168,6 +170,15 @@ pub struct Trade {
     pub adverse: PriceDelta,
     /// Furthest move in its favour.
     pub favourable: PriceDelta,
+}
+
+impl Trade {
+    /// The trade as the promoter takes it.
+    #[must_use]
+    pub fn episode(&self, seat: SeatIdx) -> Episode {
+        let Self { deal, made, opened, closed, profit, costs, rho_micros, x, .. } = *self;
+        Episode { seat, number: deal, made, opened, closed, profit, costs, rho_micros, x }
+    }
 }
 
 /// From flat to flat for one candidate: the unit of evidence, as the promoter takes it.

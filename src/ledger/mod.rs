@@ -13,7 +13,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use book::{Book, Closing, Event};
-pub use read::read_trades;
+pub use read::{SeatRecord, read_seat, read_trades};
 pub use score::Score;
 pub(crate) use terms::FundingClock;
 pub use terms::Terms;

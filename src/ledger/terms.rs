@@ -91,6 +91,8 @@ impl Terms {
             stop: self.stop,
             limit: self.limit,
             hold: self.hold,
+            latency: self.costs.latency,
+            bar: self.bar,
             risk: self.risk,
             content_hash: self.content_hash,
         }

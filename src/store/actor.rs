@@ -4,7 +4,7 @@ use std::fmt;
 
 use actix::{Actor, Context, Handler, Message, MessageResult};
 
-use super::{Commit, Store, StoreError, journal_hash};
+use super::{Commit, Store, StoreError};
 
 /// Holds the store.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Actor for StoreActor {
 
 /// Writes a commit and, where asked, answers only once it will survive a crash.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<u64, StoreError>")]
+#[rtype(result = "Result<(), StoreError>")]
 pub struct Append {
     /// What to write.
     pub commit: Commit,
@@ -48,7 +48,7 @@ impl Handler<Append> for StoreActor {
             if message.is_durable {
                 self.store.flush()?;
             }
-            Ok(self.store.size_on_disk())
+            Ok(())
         };
         MessageResult(write())
     }
@@ -74,10 +74,4 @@ impl<T: Send + 'static> Handler<Read<T>> for StoreActor {
     fn handle(&mut self, message: Read<T>, _: &mut Self::Context) -> Self::Result {
         MessageResult((message.0)(&*self.store))
     }
-}
-
-/// The journal's hash.
-#[must_use]
-pub fn hash_of_journal() -> Read<String> {
-    Read(Box::new(journal_hash))
 }

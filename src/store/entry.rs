@@ -87,6 +87,10 @@ pub enum SeatEntry {
         limit: PriceDelta,
         /// Time exit, from the fill.
         hold: Micros,
+        /// From the close of a bar to the earliest fill.
+        latency: Micros,
+        /// The length of its bars: how long an order is valid.
+        bar: Micros,
         /// Its risk unit.
         risk: RiskUnit,
         /// Its identity without generation.

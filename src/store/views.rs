@@ -12,10 +12,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::entry::{SeatEntry, read_lane};
+use super::entry::read_lane;
 use super::{Lane, Sled, Store, StoreError};
 use crate::control::{Command, Control, ControlError, Done, ModelView};
 use crate::domain::{ContentHash, Micros, Trade, UtcMicros};
+use crate::ledger::read_trades;
 use crate::flow::{Board, Change, Explanation, Row, TradeRow};
 
 /// The record of every seat ever registered, as JSON `Vec<RosterEntry>`, ordered by seat.
@@ -199,14 +200,6 @@ impl AtRest {
         find(&self.roster, name)
     }
 
-    /// The entries of a seat.
-    ///
-    /// # Errors
-    /// Whatever reading fails with.
-    pub fn seat_entries(&self, seat: u32) -> Result<Vec<SeatEntry>, StoreError> {
-        read_lane(&**self.store(), Lane::Seat(seat))
-    }
-
     /// Audit records as the texts they were hashed in, oldest first.
     ///
     /// # Errors
@@ -220,21 +213,13 @@ impl AtRest {
     /// # Errors
     /// Whatever reading fails with.
     pub fn lifecycle(&self) -> Result<Vec<Change>, StoreError> {
-        let mut changes = Vec::new();
-        for text in self.audit_texts()? {
-            changes.extend(change_of(&audit_value(&text)?)?);
-        }
-        Ok(changes)
+        lifecycle(&**self.store())
     }
 
     fn trades_of(&self, name: &str) -> Result<Vec<TradeRow>, ControlError> {
         let seat = self.find(name)?;
-        let entries = self.seat_entries(seat.seat).map_err(|e| unavailable(&e))?;
-        let closed = entries.iter().filter_map(|entry| match entry {
-            SeatEntry::Closed(trade) => Some(seat.trade_row(trade)),
-            _ => None,
-        });
-        Ok(closed.collect())
+        let trades = read_trades(&**self.store(), seat.seat).map_err(|e| unavailable(&e))?;
+        Ok(trades.iter().map(|trade| seat.trade_row(trade)).collect())
     }
 
     fn explanation_of(&self, name: &str) -> Result<Explanation, ControlError> {
@@ -344,6 +329,18 @@ pub fn change_of(record: &Value) -> Result<Option<Change>, StoreError> {
     let is_change = |object: &&Value| object.get("from").is_some() && object.get("to").is_some();
     let Some(object) = places.into_iter().flatten().find(is_change) else { return Ok(None) };
     Change::deserialize(object).map(Some).map_err(|e| corrupt_audit(&e))
+}
+
+/// Every lifecycle change of a journal, oldest first.
+///
+/// # Errors
+/// Whatever reading fails with.
+pub fn lifecycle(store: &dyn Store) -> Result<Vec<Change>, StoreError> {
+    let mut changes = Vec::new();
+    for text in read_lane::<String>(store, Lane::Audit)? {
+        changes.extend(change_of(&audit_value(&text)?)?);
+    }
+    Ok(changes)
 }
 
 fn audit_value(text: &str) -> Result<Value, StoreError> {

@@ -1,0 +1,283 @@
+//! The composition root: a plan in, running actors, an outcome out. It owns the order of start and stop and is the only
+//! spawner of actors.
+
+mod director;
+mod pump;
+mod running;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix::{Actor, Arbiter, System};
+use arc_swap::ArcSwap;
+use indicatif::ProgressBar;
+use tokio::sync::{Mutex, oneshot, watch};
+
+pub use self::director::Durability;
+pub use self::pump::{Ending, Pace};
+use self::director::{Director, Inner, Operate, Stopped};
+use self::pump::Pump;
+use self::running::Running;
+use crate::bars::Resampler;
+use crate::config::Config;
+use crate::control::{Command, Control};
+use crate::feed::Feed;
+use crate::flow::{Board, Change};
+use crate::models::ModelFactory;
+use crate::seats::director::FanOut;
+use crate::server::{self, ServerOptions};
+use crate::settle::{OpenError, Opened, Settlement};
+use crate::store::actor::{Read, StoreActor};
+use crate::store::{Store, StoreError, journal_hash, views};
+use crate::telemetry::metrics;
+
+/// A page, an API and metrics to serve.
+#[derive(Debug)]
+pub struct Serving {
+    /// Bound already, so that a taken port is told before anything starts.
+    pub listener: TcpListener,
+    /// What every `POST` needs.
+    pub token: String,
+}
+
+/// Everything that a run needs.
+pub struct Plan {
+    /// What to run.
+    pub config: Arc<Config>,
+    /// The file it came from, for a reload.
+    pub file: Option<PathBuf>,
+    /// Where the journal goes.
+    pub store: Box<dyn Store>,
+    /// Where quotes come from.
+    pub feed: Box<dyn Feed>,
+    /// Who makes the models.
+    pub models: Arc<ModelFactory>,
+    /// When what was done is made durable.
+    pub durability: Durability,
+    /// How fast event time goes.
+    pub pace: Pace,
+    /// Whether the bars open at the feed's end send their quotes through the paper broker.
+    pub has_tail: bool,
+    /// Live only: how long a model may think.
+    pub deadline: Option<Duration>,
+    /// What to serve, if anything.
+    pub serving: Option<Serving>,
+    /// Shows how far the feed has come.
+    pub progress: ProgressBar,
+    /// Told of every lifecycle change.
+    pub on_change: Box<dyn Fn(&Change) + Send>,
+    /// Ends the run by itself at this moment.
+    pub ends_at: Option<Instant>,
+    /// Whether the run listens to Ctrl-C, SIGTERM and SIGHUP.
+    pub heeds_signals: bool,
+    /// Whether the outcome carries the journal's hash and the whole lifecycle.
+    pub wants_result: bool,
+    /// Told the board now and then while the run goes on (the demo's terminal).
+    pub on_tick: Option<Box<dyn Fn(&Board) + Send>>,
+}
+
+impl std::fmt::Debug for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plan").field("store", &self.store).field("feed", &self.feed).finish_non_exhaustive()
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The last board.
+    pub board: Arc<Board>,
+    /// The journal's hash, where wanted.
+    pub journal_hash: Option<String>,
+    /// Every lifecycle change, where wanted.
+    pub lifecycle: Vec<Change>,
+    /// Whether the feed ended or the run was told to.
+    pub ending: Ending,
+}
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store cannot be gone on from.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The feed failed.
+    #[error(transparent)]
+    Feed(#[from] crate::feed::FeedError),
+    /// The checkpoint of the bars cannot be gone on from.
+    #[error("bars of the store: {0}")]
+    Bars(#[from] crate::bars::RestoreError),
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// An actor stopped.
+    #[error("{0}")]
+    Stopped(String),
+}
+
+impl From<Stopped> for RunError {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(stopped.0)
+    }
+}
+
+/// Runs a plan to its end on this thread's actor system.
+///
+/// # Errors
+/// [`RunError`], each a sentence.
+pub fn run(plan: Plan) -> Result<Outcome, RunError> {
+    metrics::install();
+    System::new().block_on(run_in_system(plan))
+}
+
+#[expect(clippy::too_many_lines, reason = "the order of start and stop is read best in one piece")]
+async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
+    let Plan { config, file, mut feed, models, durability, serving, .. } = plan;
+    let Opened { settlement, seats, resume } = Settlement::open(Arc::clone(&config), &*plan.store, &*models)?;
+    let mut resampler =
+        Resampler::new(&config.streams(), config.markets.len(), config.lookback_max(), config.bars.reset_after);
+    if let Some(resume) = &resume {
+        resampler.restore(&resume.bars)?;
+        feed.skip(&resampler.accepted())?;
+    }
+    let board = Arc::new(ArcSwap::from_pointee(settlement.board()));
+    if resume.as_ref().is_some_and(|resume| resume.is_done) {
+        let (journal_hash, lifecycle) = result_of(&*plan.store)?;
+        let journal_hash = Some(journal_hash);
+        return Ok(Outcome { board: board.load_full(), journal_hash, lifecycle, ending: Ending::Done });
+    }
+
+    let store_thread = Arbiter::new();
+    let store = plan.store;
+    let store = StoreActor::start_in_arbiter(&store_thread.handle(), move |_| StoreActor::new(store));
+    let fan_out =
+        FanOut::start(&seats, config.arena.models_per_host, config.arena.arbiters, plan.deadline);
+    let by_idx = seats.iter().map(|seat| (seat.lock().unwrap_or_else(PoisonError::into_inner).idx(), Arc::clone(seat)));
+    let inner = Inner {
+        settlement,
+        fan_out,
+        seats: by_idx.collect(),
+        store: store.clone(),
+        board: Arc::clone(&board),
+        durability,
+        models,
+        file,
+        on_change: plan.on_change,
+        board_at: None,
+        flushed_at: Instant::now(),
+        bars: resampler.checkpoint(),
+    };
+    let inner = Arc::new(Mutex::new(inner));
+    let for_actor = Arc::clone(&inner);
+    let director_thread = Arbiter::new();
+    let director = Director::start_in_arbiter(&director_thread.handle(), move |_| Director(for_actor));
+
+    let server = match serving {
+        Some(Serving { listener, token }) => {
+            let control: Arc<dyn Control> =
+                Arc::new(Running::new(Arc::clone(&board), director.clone(), store.clone()));
+            let server = server::serve(listener, control, ServerOptions::new(token))?;
+            let handle = server.handle();
+            actix::spawn(server);
+            Some(handle)
+        }
+        None => None,
+    };
+
+    let (stop, stopped) = watch::channel(false);
+    let stop = Arc::new(stop);
+    if plan.heeds_signals {
+        actix::spawn(heed_signals(Arc::clone(&stop), director.clone()));
+    }
+    if let Some(at) = plan.ends_at {
+        let stop = Arc::clone(&stop);
+        actix::spawn(async move {
+            tokio::time::sleep_until(at.into()).await;
+            stop.send_replace(true);
+        });
+    }
+    if let Some(on_tick) = plan.on_tick {
+        let board = Arc::clone(&board);
+        actix::spawn(async move {
+            let mut every = tokio::time::interval(Duration::from_secs(1));
+            loop {
+                every.tick().await;
+                on_tick(&board.load());
+            }
+        });
+    }
+
+    let pump = Pump {
+        feed,
+        resampler,
+        pace: plan.pace,
+        grace: config.bars.grace,
+        director: director.clone(),
+        stop: stopped,
+        progress: plan.progress,
+        has_tail: plan.has_tail,
+    };
+    let (done, ended) = oneshot::channel();
+    let pump_thread = Arbiter::new();
+    pump_thread.spawn(async move {
+        // The receiver waits for as long as the run lasts; if it is gone, so is the whole run.
+        drop(done.send(pump.run().await));
+    });
+    let (ending, pump) = ended.await.map_err(|_| RunError::Stopped("the pump ended by itself".to_owned()))??;
+    pump.progress.finish_and_clear();
+
+    let (journal_hash, lifecycle) = if plan.wants_result {
+        let read = store.send(Read(Box::new(result_of))).await;
+        let (hash, lifecycle) = read.map_err(|error| RunError::Stopped(error.to_string()))??;
+        (Some(hash), lifecycle)
+    } else {
+        (None, Vec::new())
+    };
+    if let Some(server) = server {
+        server.stop(true).await;
+    }
+    inner.lock().await.fan_out.stop();
+    for thread in [pump_thread, director_thread, store_thread] {
+        thread.stop();
+    }
+    Ok(Outcome { board: board.load_full(), journal_hash, lifecycle, ending })
+}
+
+/// The journal's hash, and every lifecycle change that it holds.
+fn result_of(store: &dyn Store) -> Result<(String, Vec<Change>), StoreError> {
+    Ok((journal_hash(store)?, views::lifecycle(store)?))
+}
+
+/// Ctrl-C and SIGTERM drain the run, a second one ends it at once; SIGHUP reads the configuration again.
+async fn heed_signals(stop: Arc<watch::Sender<bool>>, director: actix::Addr<Director>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
+        tracing::error!("signals cannot be heard: stop this process with SIGKILL, the journal stands it");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {
+                match director.send(Operate(Command::Reload)).await {
+                    Ok(Ok(done)) => tracing::info!(notes = ?done.notes, "configuration read again"),
+                    Ok(Err(error)) => tracing::error!(%error, "configuration not read again"),
+                    Err(error) => tracing::error!(%error, "configuration not read again"),
+                }
+                continue;
+            }
+        }
+        if stop.send_replace(true) {
+            tracing::warn!("told twice to stop: ending at once, what is not flushed is lost");
+            std::process::exit(130);
+        }
+        tracing::info!("draining; once more ends at once");
+    }
+}

@@ -1,0 +1,78 @@
+//! A running arena as the surface sees it.
+
+use std::sync::Arc;
+
+use actix::Addr;
+use arc_swap::ArcSwap;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::director::{Director, Explain, Find, Operate, View};
+use crate::control::{Command, Control, ControlError, Done, ModelView};
+use crate::flow::{Board, Explanation, TradeRow};
+use crate::ledger::read_trades;
+use crate::store::actor::{Read, StoreActor};
+use crate::store::entry::read_lane;
+use crate::store::{Lane, StoreError};
+
+/// The actors behind the server.
+pub(super) struct Running {
+    board: Arc<ArcSwap<Board>>,
+    director: Addr<Director>,
+    store: Addr<StoreActor>,
+}
+
+impl Running {
+    pub(super) fn new(board: Arc<ArcSwap<Board>>, director: Addr<Director>, store: Addr<StoreActor>) -> Self {
+        Self { board, director, store }
+    }
+}
+
+fn gone(error: actix::MailboxError) -> ControlError {
+    ControlError::Unavailable(format!("the arena is stopping ({error})"))
+}
+
+fn unread(error: StoreError) -> ControlError {
+    ControlError::Unavailable(error.to_string())
+}
+
+impl Control for Running {
+    fn board(&self) -> Arc<Board> {
+        self.board.load_full()
+    }
+
+    fn trades(&self, model: String) -> BoxFuture<'_, Result<Vec<TradeRow>, ControlError>> {
+        async move {
+            let entry = self.director.send(Find(model)).await.map_err(gone)??;
+            let seat = entry.seat;
+            let read = Read(Box::new(move |store| read_trades(store, seat)));
+            let trades = self.store.send(read).await.map_err(gone)?.map_err(unread)?;
+            Ok(trades.iter().map(|trade| entry.trade_row(trade)).collect())
+        }
+        .boxed()
+    }
+
+    fn explain(&self, model: String) -> BoxFuture<'_, Result<Explanation, ControlError>> {
+        async move { self.director.send(Explain(model)).await.map_err(gone)? }.boxed()
+    }
+
+    fn model(&self, model: String) -> BoxFuture<'_, Result<ModelView, ControlError>> {
+        async move { self.director.send(View(model)).await.map_err(gone)? }.boxed()
+    }
+
+    fn audit(&self) -> BoxFuture<'_, Result<Vec<serde_json::Value>, ControlError>> {
+        async move {
+            let read = Read(Box::new(|store| read_lane::<String>(store, Lane::Audit)));
+            let records = self.store.send(read).await.map_err(gone)?.map_err(unread)?;
+            let parsed = records.iter().map(|record| serde_json::from_str(record));
+            parsed
+                .collect::<Result<_, _>>()
+                .map_err(|error| ControlError::Unavailable(format!("an audit record cannot be read: {error}")))
+        }
+        .boxed()
+    }
+
+    fn command(&self, command: Command) -> BoxFuture<'_, Result<Done, ControlError>> {
+        async move { self.director.send(Operate(command)).await.map_err(gone)? }.boxed()
+    }
+}
