@@ -39,6 +39,11 @@ fn peak_rss_mb() -> Option<f64> {
 
 /// Runs `run` on what `prepare` made, which is not timed; it returns how many bars it made. Prints the line.
 fn measure<T>(variant: &str, expected: u64, note: &str, prepare: impl Fn() -> T, run: impl Fn(T) -> u64) {
+    // `cargo bench --bench resample -- CSV` runs the variants with that word in their names.
+    let mut words = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
+    if words.next().is_some_and(|word| !variant.contains(&word)) {
+        return;
+    }
     let mut values = Vec::with_capacity(RUNS);
     for _ in 0..=RUNS {
         let input = prepare();
