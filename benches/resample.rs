@@ -37,11 +37,15 @@ fn peak_rss_mb() -> Option<f64> {
     Some(kib * 1_024.0 / 1e6)
 }
 
+/// `cargo bench --bench resample -- CSV` runs the variants with that word in their names.
+fn is_wanted(variant: &str) -> bool {
+    let mut words = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
+    words.next().is_none_or(|word| variant.contains(&word))
+}
+
 /// Runs `run` on what `prepare` made, which is not timed; it returns how many bars it made. Prints the line.
 fn measure<T>(variant: &str, expected: u64, note: &str, prepare: impl Fn() -> T, run: impl Fn(T) -> u64) {
-    // `cargo bench --bench resample -- CSV` runs the variants with that word in their names.
-    let mut words = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
-    if words.next().is_some_and(|word| !variant.contains(&word)) {
+    if !is_wanted(variant) {
         return;
     }
     let mut values = Vec::with_capacity(RUNS);
@@ -123,8 +127,12 @@ fn main() {
     let note = "as the models get them: bars with their quotes and windows of 31 mids";
     measure("1min rounds from memory", minutes, note, blocks, |blocks| rounds(blocks, of(minutes)));
     measure("10s + 1min rounds from memory", both, note, blocks, |blocks| rounds(blocks, of(both)));
+    let variants = ["1min bars from CSV bytes", "10s + 1min bars from CSV bytes"];
+    if !variants.into_iter().any(is_wanted) {
+        return;
+    }
     let bytes: Arc<[u8]> = workload::csv(TICKS).into();
     let note = "ts_ms,bid,offer";
-    measure("1min bars from CSV bytes", minutes, note, || (), |()| from_csv(&bytes, of(minutes)));
-    measure("10s + 1min bars from CSV bytes", both, note, || (), |()| from_csv(&bytes, of(both)));
+    measure(variants[0], minutes, note, || (), |()| from_csv(&bytes, of(minutes)));
+    measure(variants[1], both, note, || (), |()| from_csv(&bytes, of(both)));
 }
