@@ -78,21 +78,22 @@ impl Resampler {
             round_from: carry.round_from,
             ticks: carry.ticks.clone(),
         });
-        let streams = self.folder.streams.iter().zip(&self.windows).enumerate().map(|(place, (stream, mids2))| {
-            let open = self.folder.open_end(place).map(|_| OpenPart {
-                bid: stream.bid,
-                offer: stream.offer,
-                ticks: stream.ticks,
-                quotes: stream.quotes,
-                quotes_from: stream.quotes_from,
+        let streams = self.folder.streams.iter().zip(&self.windows).map(|(stream, mids2)| {
+            let bar = &stream.bar;
+            let open = stream.open_end().map(|_| OpenPart {
+                bid: bar.bid,
+                offer: bar.offer,
+                ticks: bar.ticks,
+                quotes: bar.quotes,
+                quotes_from: bar.quotes_from,
             });
             StreamPart {
                 epic: stream.epic,
                 resolution: stream.resolution,
-                seq: stream.seq,
-                window: stream.window,
+                seq: bar.seq,
+                window: bar.window,
                 mids2: mids2.clone(),
-                start: stream.start,
+                start: bar.start,
                 open,
             }
         });
@@ -140,22 +141,21 @@ impl Resampler {
             };
             let (quotes, base) =
                 (&next.folder.epics[usize::from(part.epic.0)].quotes, &next.carries[usize::from(part.epic.0)].base);
-            if part.start.0.checked_add(part.resolution.length().0).is_none() {
+            let Some(end) = part.start.0.checked_add(part.resolution.length().0) else {
                 return Err(corrupt("a bar ends beyond time"));
-            }
-            let stream = &mut next.folder.streams[place];
-            stream.seq = part.seq;
-            stream.start = part.start;
+            };
+            let bar = &mut next.folder.streams[place].bar;
+            (bar.seq, bar.start, bar.end) = (part.seq, part.start, UtcMicros(end));
             let held = part.mids2.len().min(next.folder.window_max as usize - 1);
             next.windows[place] = part.mids2[part.mids2.len() - held..].to_vec();
-            stream.window = part.window.min(u32::try_from(held).unwrap_or(u32::MAX));
+            bar.window = part.window.min(u32::try_from(held).unwrap_or(u32::MAX));
             if let Some(open) = part.open {
                 let to = open.quotes_from.checked_add(u64::from(open.quotes));
                 if open.quotes_from < *base || to.is_none_or(|to| to > *quotes) {
                     return Err(corrupt("a bar lacks its quotes"));
                 }
-                (stream.bid, stream.offer) = (open.bid, open.offer);
-                (stream.ticks, stream.quotes, stream.quotes_from) = (open.ticks, open.quotes, open.quotes_from);
+                (bar.bid, bar.offer) = (open.bid, open.offer);
+                (bar.ticks, bar.quotes, bar.quotes_from) = (open.ticks, open.quotes, open.quotes_from);
                 next.folder.reopen(place);
             }
         }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::domain::{EpicIdx, Micros, Ohlc, Resolution, StreamIdx, Tick, UtcMicros};
+use crate::domain::{EpicIdx, Micros, Ohlc, Price, Resolution, StreamIdx, Tick, UtcMicros};
 use crate::feed::BarRow;
 
 /// The end of a bar that is not open.
@@ -81,19 +81,18 @@ pub struct NotOpen {
 pub(super) struct Stream {
     pub(super) epic: EpicIdx,
     pub(super) resolution: Resolution,
-    /// Number of the next bar to close.
-    pub(super) seq: u64,
-    /// Closed bars since the windows were last cleared, up to the most that a window holds.
-    pub(super) window: u32,
-    /// The open bar, or the one before where none is open.
-    pub(super) start: UtcMicros,
-    /// Whether the open bar still waits for its first price: only between its opening and the merge that follows.
-    is_empty: bool,
-    pub(super) bid: Ohlc,
-    pub(super) offer: Ohlc,
-    pub(super) ticks: u32,
-    pub(super) quotes: u32,
-    pub(super) quotes_from: u64,
+    /// The end of the open bar, or [`NEVER`].
+    end: UtcMicros,
+    /// The open bar, or the last one where none is open; its `seq` is the number of the next bar to close, its `window`
+    /// counts the closed ones before it.
+    pub(super) bar: FoldedBar,
+}
+
+impl Stream {
+    /// The end of the open bar.
+    pub(super) fn open_end(&self) -> Option<UtcMicros> {
+        Some(self.end).filter(|end| *end != NEVER)
+    }
 }
 
 /// What is known of one epic.
@@ -121,9 +120,8 @@ struct Segment {
 #[derive(Clone, Debug)]
 pub struct Folder {
     pub(super) streams: Vec<Stream>,
-    /// The end of the open bar of each stream, or [`NEVER`].
-    pub(super) ends: Vec<UtcMicros>,
-    pub(super) next_end: UtcMicros,
+    /// The earliest end of any open bar, or [`NEVER`].
+    next_end: UtcMicros,
     pub(super) epics: Vec<EpicState>,
     /// How far the quotes and closings have come.
     pub(super) event_time: UtcMicros,
@@ -147,23 +145,24 @@ impl Folder {
             EpicState { streams: from..to, ..EpicState::default() }
         };
         assert!(streams.iter().all(|(e, _)| usize::from(e.0) < n_epics), "every stream is of a known market");
-        let nothing = Ohlc::of(crate::domain::Price::ZERO);
-        let stream = |&(epic, resolution): &(EpicIdx, Resolution)| Stream {
-            epic,
-            resolution,
-            seq: 0,
-            window: 0,
-            start: UtcMicros(0),
-            is_empty: false,
-            bid: nothing,
-            offer: nothing,
-            ticks: 0,
-            quotes: 0,
-            quotes_from: 0,
+        let stream = |(place, &(epic, resolution)): (u16, &(EpicIdx, Resolution))| {
+            let nothing = Ohlc::of(Price::ZERO);
+            let bar = FoldedBar {
+                stream: StreamIdx(place),
+                seq: 0,
+                start: UtcMicros(0),
+                end: UtcMicros(0),
+                bid: nothing,
+                offer: nothing,
+                ticks: 0,
+                quotes: 0,
+                quotes_from: 0,
+                window: 0,
+            };
+            Stream { epic, resolution, end: NEVER, bar }
         };
         Self {
-            streams: streams.iter().map(stream).collect(),
-            ends: vec![NEVER; streams.len()],
+            streams: (0..).zip(streams).map(stream).collect(),
             next_end: NEVER,
             epics: (0..n_epics).map(of).collect(),
             event_time: UtcMicros(i64::MIN),
@@ -195,11 +194,13 @@ impl Folder {
         let end_time = last.time;
         while let Some(first) = rest.first() {
             let time = first.time;
-            self.close_until(time, out);
+            if self.next_end <= time {
+                self.close_until(time, out);
+            }
             if self.epics[e].last.is_some_and(|last| time - last > self.reset_after) {
                 self.clear_windows(e);
             }
-            self.open(e, time);
+            self.open(e, time, first.bid, first.offer);
             let segment = fold(rest, self.next_end);
             let (taken, after) = rest.split_at(segment.quotes as usize);
             self.merge(e, &segment);
@@ -233,7 +234,7 @@ impl Folder {
         if self.epics[e].last.is_some_and(|last| row.start - last > self.reset_after) {
             self.clear_windows(e);
         }
-        self.open(e, row.start);
+        self.open(e, row.start, row.bid.open, row.offer.open);
         self.merge(e, &Segment { bid: row.bid, offer: row.offer, ticks: row.ticks, quotes: 0 });
         let state = &mut self.epics[e];
         state.last = Some(row.start + row.length);
@@ -247,11 +248,11 @@ impl Folder {
         while self.next_end <= now && self.next_end != NEVER {
             let time = self.next_end;
             let mut next = NEVER;
-            for s in 0..self.ends.len() {
-                if self.ends[s] == time {
-                    self.close(s, out);
+            for stream in &mut self.streams {
+                if stream.end == time {
+                    close(stream, self.window_max, out);
                 } else {
-                    next = next.min(self.ends[s]);
+                    next = next.min(stream.end);
                 }
             }
             self.next_end = next;
@@ -264,26 +265,25 @@ impl Folder {
     /// # Errors
     /// [`NotOpen`] where one of them is not open or ends at another time; then nothing is closed.
     pub fn close_exact(&mut self, time: UtcMicros, streams: &[StreamIdx], out: &mut Closings) -> Result<(), NotOpen> {
-        if let Some(stream) = streams.iter().find(|s| self.ends.get(usize::from(s.0)) != Some(&time)) {
+        let is_open = |s: &StreamIdx| self.streams.get(usize::from(s.0)).is_some_and(|stream| stream.end == time);
+        if let Some(stream) = streams.iter().find(|s| !is_open(s)) {
             return Err(NotOpen { stream: *stream, time });
         }
-        for s in 0..self.ends.len() {
-            if streams.iter().any(|stream| usize::from(stream.0) == s) {
-                self.close(s, out);
+        for stream in &mut self.streams {
+            if streams.contains(&stream.bar.stream) {
+                close(stream, self.window_max, out);
             }
         }
-        self.next_end = self.ends.iter().copied().min().unwrap_or(NEVER);
+        self.next_end = self.streams.iter().map(|stream| stream.end).min().unwrap_or(NEVER);
         self.seal(time, out);
         Ok(())
     }
 
     /// Takes the bars that have not closed, in order of stream; their numbers are those of the next bars.
     pub fn take_open(&mut self, out: &mut Closings) {
-        for s in 0..self.ends.len() {
-            if self.ends[s] != NEVER {
-                out.bars.push(self.folded(s));
-                self.ends[s] = NEVER;
-            }
+        for stream in self.streams.iter_mut().filter(|stream| stream.end != NEVER) {
+            out.bars.push(stream.bar);
+            stream.end = NEVER;
         }
         self.next_end = NEVER;
         let time = self.event_time;
@@ -302,15 +302,11 @@ impl Folder {
         (self.event_time.0 != i64::MIN).then_some(self.event_time)
     }
 
-    /// The end of the open bar of a stream.
-    pub(super) fn open_end(&self, stream: usize) -> Option<UtcMicros> {
-        Some(self.ends[stream]).filter(|end| *end != NEVER)
-    }
-
-    /// Makes the bar that `streams[s]` holds an open one, of which the restored numbers speak.
+    /// Makes the restored bar of `streams[s]` the open one.
     pub(super) fn reopen(&mut self, s: usize) {
-        self.ends[s] = self.streams[s].start + self.streams[s].resolution.length();
-        self.next_end = self.next_end.min(self.ends[s]);
+        let stream = &mut self.streams[s];
+        stream.end = stream.bar.end;
+        self.next_end = self.next_end.min(stream.end);
     }
 
     /// The earliest time that a quote of the epic may have: no bar of its may have ended by event time.
@@ -321,72 +317,39 @@ impl Folder {
 
     fn clear_windows(&mut self, e: usize) {
         for stream in &mut self.streams[self.epics[e].streams.clone()] {
-            stream.window = 0;
+            stream.bar.window = 0;
         }
     }
 
-    /// Opens the bars that hold `time` where none is open.
+    /// Opens the bars that hold `time` where none is open, at these prices.
     #[inline]
-    fn open(&mut self, e: usize, time: UtcMicros) {
+    fn open(&mut self, e: usize, time: UtcMicros, bid: Price, offer: Price) {
         let quotes_from = self.epics[e].quotes;
-        for s in self.epics[e].streams.clone() {
-            if self.ends[s] != NEVER {
+        for stream in &mut self.streams[self.epics[e].streams.clone()] {
+            if stream.end != NEVER {
                 continue;
             }
-            let stream = &mut self.streams[s];
             let length = stream.resolution.length();
-            // The bar after the last one is the usual case, and spares a division.
-            let next = stream.start + length;
-            stream.start = if next <= time && time < next + length { next } else { stream.resolution.floor(time) };
-            stream.ticks = 0;
-            stream.quotes = 0;
-            stream.quotes_from = quotes_from;
-            let end = stream.start + length;
-            stream.is_empty = true;
-            self.ends[s] = end;
-            self.next_end = self.next_end.min(end);
+            let bar = &mut stream.bar;
+            // The bar right after the last one is the usual case, and spares a division.
+            bar.start =
+                if bar.end <= time && time < bar.end + length { bar.end } else { stream.resolution.floor(time) };
+            bar.end = bar.start + length;
+            (bar.bid, bar.offer) = (Ohlc::of(bid), Ohlc::of(offer));
+            (bar.ticks, bar.quotes, bar.quotes_from) = (0, 0, quotes_from);
+            stream.end = bar.end;
+            self.next_end = self.next_end.min(stream.end);
         }
     }
 
     #[inline]
     fn merge(&mut self, e: usize, segment: &Segment) {
         for stream in &mut self.streams[self.epics[e].streams.clone()] {
-            if stream.is_empty {
-                stream.is_empty = false;
-                (stream.bid, stream.offer) = (segment.bid, segment.offer);
-            } else {
-                extend(&mut stream.bid, &segment.bid);
-                extend(&mut stream.offer, &segment.offer);
-            }
-            stream.ticks += segment.ticks;
-            stream.quotes += segment.quotes;
-        }
-    }
-
-    #[inline]
-    fn close(&mut self, s: usize, out: &mut Closings) {
-        let stream = &mut self.streams[s];
-        stream.window = stream.window.saturating_add(1).min(self.window_max);
-        out.bars.push(self.folded(s));
-        self.streams[s].seq += 1;
-        self.ends[s] = NEVER;
-    }
-
-    /// The bar of `streams[s]` as it stands.
-    #[inline]
-    fn folded(&self, s: usize) -> FoldedBar {
-        let stream = &self.streams[s];
-        FoldedBar {
-            stream: StreamIdx(u16::try_from(s).expect("streams have numbers of 16 bits")),
-            seq: stream.seq,
-            start: stream.start,
-            end: self.ends[s],
-            bid: stream.bid,
-            offer: stream.offer,
-            ticks: stream.ticks,
-            quotes: stream.quotes,
-            quotes_from: stream.quotes_from,
-            window: stream.window,
+            let bar = &mut stream.bar;
+            extend(&mut bar.bid, &segment.bid);
+            extend(&mut bar.offer, &segment.offer);
+            bar.ticks += segment.ticks;
+            bar.quotes += segment.quotes;
         }
     }
 
@@ -398,34 +361,51 @@ impl Folder {
     }
 }
 
+#[inline]
+fn close(stream: &mut Stream, window_max: u32, out: &mut Closings) {
+    stream.bar.window = stream.bar.window.saturating_add(1).min(window_max);
+    out.bars.push(stream.bar);
+    stream.bar.seq += 1;
+    stream.end = NEVER;
+}
+
+// Prices are compared as plain integers here: that of a derived order is not turned into a conditional move.
+
+#[inline]
 fn extend(bar: &mut Ohlc, later: &Ohlc) {
-    bar.high = bar.high.max(later.high);
-    bar.low = bar.low.min(later.low);
+    bar.high = Price::from_micros(bar.high.micros().max(later.high.micros()));
+    bar.low = Price::from_micros(bar.low.micros().min(later.low.micros()));
     bar.close = later.close;
 }
 
 /// Folds the quotes at the front that lie before `end`: at least the first.
 #[inline]
 fn fold(ticks: &[Tick], end: UtcMicros) -> Segment {
-    let first = &ticks[0];
-    let (mut bid_high, mut bid_low) = (first.bid, first.bid);
-    let (mut offer_high, mut offer_low) = (first.offer, first.offer);
-    let mut last = first;
+    let first = ticks[0];
+    let (mut bid_high, mut offer_high) = (first.bid.micros(), first.offer.micros());
+    let (mut bid_low, mut offer_low) = (bid_high, offer_high);
+    let (mut bid, mut offer) = (bid_high, offer_high);
     let mut n = 1;
     for tick in &ticks[1..] {
-        if tick.time >= end {
+        if tick.time.0 >= end.0 {
             break;
         }
-        bid_high = bid_high.max(tick.bid);
-        bid_low = bid_low.min(tick.bid);
-        offer_high = offer_high.max(tick.offer);
-        offer_low = offer_low.min(tick.offer);
-        last = tick;
+        (bid, offer) = (tick.bid.micros(), tick.offer.micros());
+        bid_high = bid_high.max(bid);
+        bid_low = bid_low.min(bid);
+        offer_high = offer_high.max(offer);
+        offer_low = offer_low.min(offer);
         n += 1;
     }
+    let ohlc = |open, high, low, close| Ohlc {
+        open,
+        high: Price::from_micros(high),
+        low: Price::from_micros(low),
+        close: Price::from_micros(close),
+    };
     Segment {
-        bid: Ohlc { open: first.bid, high: bid_high, low: bid_low, close: last.bid },
-        offer: Ohlc { open: first.offer, high: offer_high, low: offer_low, close: last.offer },
+        bid: ohlc(first.bid, bid_high, bid_low, bid),
+        offer: ohlc(first.offer, offer_high, offer_low, offer),
         ticks: n,
         quotes: n,
     }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::fold::{Closings, FoldedBar, Folder, NotOpen};
+use super::fold::{Closings, FoldedBar, Folder, NotOpen, Stream};
 use crate::domain::{Bar, EpicIdx, Micros, Resolution, Span, StreamIdx, Tick, UtcMicros};
 use crate::feed::{BarBlock, QuoteBlock};
 use crate::flow::{EpicQuotes, Round};
@@ -138,7 +138,7 @@ impl Resampler {
     /// When the next open bar ends: what a live clock waits for.
     #[must_use]
     pub fn next_end(&self) -> Option<UtcMicros> {
-        (0..self.windows.len()).filter_map(|stream| self.folder.open_end(stream)).min()
+        self.folder.streams.iter().filter_map(Stream::open_end).min()
     }
 
     /// Recorded sessions: closes the open bars of these streams, which end at `time`.
@@ -187,7 +187,7 @@ impl Resampler {
     /// Bars closed so far by each stream.
     #[must_use]
     pub fn bars_closed(&self) -> Vec<u64> {
-        self.folder.streams.iter().map(|stream| stream.seq).collect()
+        self.folder.streams.iter().map(|stream| stream.bar.seq).collect()
     }
 
     /// Makes rounds of what has closed, and keeps of the quotes what later ones will bring.
@@ -267,7 +267,7 @@ impl Resampler {
                 return Arc::default();
             }
             let full = std::mem::take(window);
-            let keep = self.folder.streams[s].window.min(self.folder.window_max - 1) as usize;
+            let keep = self.folder.streams[s].bar.window.min(self.folder.window_max - 1) as usize;
             window.extend_from_slice(&full[full.len() - keep..]);
             Arc::new(full)
         };
@@ -279,8 +279,8 @@ impl Resampler {
     fn carry_on(&mut self, fresh: &[Fresh]) {
         for (e, carry) in self.carries.iter_mut().enumerate() {
             let state = &self.folder.epics[e];
-            let open = state.streams.clone().filter(|s| self.folder.open_end(*s).is_some());
-            let keep = open.map(|s| self.folder.streams[s].quotes_from).fold(carry.round_from, u64::min);
+            let open = self.folder.streams[state.streams.clone()].iter().filter(|stream| stream.open_end().is_some());
+            let keep = open.map(|stream| stream.bar.quotes_from).fold(carry.round_from, u64::min);
             let n_stale = index(keep - carry.base).min(carry.ticks.len());
             if n_stale > 0 {
                 carry.ticks.drain(..n_stale);

@@ -143,16 +143,15 @@ impl QuoteReader {
         let mut fields = Vec::new();
         let mut at = 0;
         while at < bytes.len() && out.len() < len_max {
-            let rest = &bytes[at..];
-            if is_plain && let Some((tick, n)) = quick_row(rest, self.layout.format, &mut self.memo) {
-                if tick.time >= self.last && tick.bid <= tick.offer {
-                    self.last = tick.time;
-                    self.line += 1;
-                    out.push(tick);
-                    at += n;
-                    continue;
+            if is_plain {
+                let before = out.len();
+                at += quick_rows(&bytes[at..], self.layout.format, &mut self.memo, &mut self.last, out, len_max);
+                self.line += (out.len() - before) as u64;
+                if at == bytes.len() || out.len() == len_max {
+                    break;
                 }
             }
+            let rest = &bytes[at..];
             let end = rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len() - 1);
             let line = &rest[..end];
             self.line += 1;
@@ -194,6 +193,28 @@ pub(super) fn read_header<L>(
     let used = (end + 1).min(bytes.len());
     lines.advance(used);
     layout.ok_or_else(|| FeedError::Header { file: lines.name().to_owned(), got, want })
+}
+
+/// Good rows in the plainest writing, up to the first that is none; says how many bytes they take.
+fn quick_rows(
+    bytes: &[u8],
+    format: TimeFormat,
+    memo: &mut MinuteMemo,
+    last: &mut UtcMicros,
+    out: &mut Vec<Tick>,
+    len_max: usize,
+) -> usize {
+    let mut rest = bytes;
+    while out.len() < len_max {
+        let Some((tick, n)) = quick_row(rest, format, memo) else { break };
+        if tick.time < *last || tick.bid > tick.offer {
+            break;
+        }
+        *last = tick.time;
+        out.push(tick);
+        rest = &rest[n..];
+    }
+    bytes.len() - rest.len()
 }
 
 /// A row of time, bid and offer in the plainest writing, and its length with its line end.

@@ -81,27 +81,52 @@ pub(super) fn price(field: &[u8]) -> Result<Price, DecimalError> {
     Ok(Price::from_micros(micros))
 }
 
-/// Reads digits at the front of `bytes`: their value, and how many. At most 18 digits have a value.
+/// Reads digits at the front of `bytes`: their value, and how many. At most 16 digits are looked at.
 #[inline]
 fn digits(bytes: &[u8]) -> (i64, usize) {
-    let mut value = 0i64;
-    let mut n = 0;
-    while let Some(&byte) = bytes.get(n) {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 || n == 18 {
-            break;
-        }
-        value = value * 10 + i64::from(digit);
-        n += 1;
+    let (high, n) = eight_digits(bytes);
+    if n < 8 {
+        return (high, n);
     }
-    (value, n)
+    let (low, m) = eight_digits(&bytes[8..]);
+    (high * TEN_TO[m] + low, 8 + m)
+}
+
+/// Ten to the power of the place.
+const TEN_TO: [i64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// The same for at most eight digits, all at once: each step joins neighbours of one, two and four digits.
+#[inline]
+fn eight_digits(bytes: &[u8]) -> (i64, usize) {
+    let Some(chunk) = bytes.first_chunk::<8>() else {
+        return few_digits(bytes);
+    };
+    // A byte is a digit where it differs from '0' by at most 9; adding 0x76 lifts all others to the top bit. Carries
+    // out of a byte only reach bytes behind the first that is none.
+    let plain = u64::from_le_bytes(*chunk) ^ 0x3030_3030_3030_3030;
+    let others = (plain.wrapping_add(0x7676_7676_7676_7676) | plain) & 0x8080_8080_8080_8080;
+    let n = others.trailing_zeros() / 8;
+    if n == 0 {
+        return (0, 0);
+    }
+    let ones = plain << (64 - 8 * n);
+    let twos = (ones.wrapping_mul(2_561) >> 8) & 0x00FF_00FF_00FF_00FF;
+    let fours = (twos.wrapping_mul(6_553_601) >> 16) & 0x0000_FFFF_0000_FFFF;
+    let all = fours.wrapping_mul(42_949_672_960_001) >> 32;
+    (i64::from(u32::try_from(all).expect("eight digits fit in 32 bits")), n as usize)
+}
+
+/// The same at the very end of the bytes at hand.
+#[cold]
+fn few_digits(bytes: &[u8]) -> (i64, usize) {
+    let run = bytes.iter().take_while(|byte| byte.is_ascii_digit());
+    run.fold((0, 0), |(value, n), byte| (value * 10 + i64::from(byte - b'0'), n + 1))
 }
 
 /// Reads `digits[.digits]` at the front of `bytes`, quickly: millionths, and how many bytes. `None` for whatever is
 /// written otherwise, is not above zero, or is too long to be sure of.
 #[inline]
 pub(super) fn quick_price(bytes: &[u8]) -> Option<(i64, usize)> {
-    const SCALE: [i64; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
     let (whole, n) = digits(bytes);
     if n == 0 || n > 11 {
         return None;
@@ -109,11 +134,10 @@ pub(super) fn quick_price(bytes: &[u8]) -> Option<(i64, usize)> {
     let (micros, n) = match bytes.get(n) {
         Some(b'.') => {
             let (fraction, m) = digits(&bytes[n + 1..]);
-            let scale = *SCALE.get(m)?;
-            if m == 0 {
+            if m == 0 || m > 6 {
                 return None;
             }
-            (whole * 1_000_000 + fraction * scale, n + 1 + m)
+            (whole * 1_000_000 + fraction * TEN_TO[6 - m], n + 1 + m)
         }
         _ => (whole * 1_000_000, n),
     };
@@ -124,7 +148,7 @@ pub(super) fn quick_price(bytes: &[u8]) -> Option<(i64, usize)> {
 #[inline]
 pub(super) fn quick_millis(bytes: &[u8]) -> Option<(i64, usize)> {
     let (millis, n) = digits(bytes);
-    (n > 0 && millis <= MILLIS_MAX).then_some((millis * 1_000, n))
+    (n > 0 && n < 16 && millis <= MILLIS_MAX).then_some((millis * 1_000, n))
 }
 
 /// Reads ISO times quickly by remembering the minute of the row before: most rows share it.
@@ -156,16 +180,14 @@ impl MinuteMemo {
             b'Z' => Some((at_second, 20)),
             b'.' => {
                 let rest = &bytes[20..];
-                let mut micros = 0;
-                let mut scale = 100_000;
-                let mut n = 0;
-                while let Some(digit) = rest.get(n).map(|b| b.wrapping_sub(b'0')).filter(|d| *d <= 9) {
-                    // Beyond the microsecond the scale is 0: finer parts are cut off.
-                    micros += i64::from(digit) * scale;
-                    scale /= 10;
-                    n += 1;
-                }
-                (n > 0 && rest.get(n) == Some(&b'Z')).then_some((at_second + micros, 21 + n))
+                let (fraction, n) = eight_digits(rest);
+                // Beyond the microsecond: finer parts are cut off.
+                let (micros, n) = match n {
+                    0 => return None,
+                    1..=6 => (fraction * TEN_TO[6 - n], n),
+                    _ => (fraction / TEN_TO[n - 6], n + rest[n..].iter().take_while(|b| b.is_ascii_digit()).count()),
+                };
+                (rest.get(n) == Some(&b'Z')).then_some((at_second + micros, 21 + n))
             }
             _ => None,
         }
@@ -234,7 +256,34 @@ mod tests {
         assert_eq!(TimeFormat::Millis.read(b"-1"), None);
     }
 
+    #[test]
+    fn digits_are_counted_and_valued_wherever_they_end() {
+        for (text, want) in [
+            ("", (0, 0)),
+            ("x", (0, 0)),
+            ("7", (7, 1)),
+            ("7,12345678", (7, 1)),
+            ("1234567", (1_234_567, 7)),
+            ("12345678", (12_345_678, 8)),
+            ("12345678,,,,,,,,", (12_345_678, 8)),
+            ("1704067200123,7500.1", (1_704_067_200_123, 13)),
+            ("9999999999999999", (9_999_999_999_999_999, 16)),
+            ("99999999999999999", (9_999_999_999_999_999, 16)),
+            ("12\u{b1}345678", (12, 2)),
+            ("12\u{ff}\u{ff}3456", (12, 2)),
+            ("1/2345678", (1, 1)),
+            ("1:2345678", (1, 1)),
+        ] {
+            assert_eq!(digits(text.as_bytes()), want, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn eight_at_once_are_as_few_one_by_one(bytes in prop::collection::vec(prop_oneof![b'0'..=b'9', any::<u8>()], 8)) {
+            prop_assert_eq!(eight_digits(&bytes), few_digits(&bytes));
+        }
+
         #[test]
         fn quick_and_careful_prices_agree(text in "[0-9]{0,13}(\\.[0-9]{0,8})?") {
             if let Some((micros, n)) = quick_price(text.as_bytes()) {
