@@ -6,6 +6,7 @@
 pub mod entry;
 mod memory;
 mod sled;
+mod slots;
 pub mod views;
 
 use serde::{Deserialize, Serialize};
