@@ -401,12 +401,13 @@ mod tests {
         assert_eq!((report.records, report.last_hash.len()), (4, 64));
         assert_eq!(verify(std::iter::empty()).unwrap().records, 0);
 
-        let altered = |change: &dyn Fn(&mut Vec<String>)| {
+        type Tamper = dyn Fn(&mut Vec<String>);
+        let altered = |change: &Tamper| {
             let mut records = whole.clone();
             change(&mut records);
             verify(records.into_iter()).unwrap_err()
         };
-        let cases: [(&dyn Fn(&mut Vec<String>), &str); 6] = [
+        let cases: [(&Tamper, &str); 6] = [
             (&|r| r[2] = r[2].replace("\"c\"", "\"e\""), "record 3 was altered"),
             (&|r| drop(r.remove(1)), "record 3 stands where record 2 should"),
             (&|r| r.swap(1, 2), "record 3 stands where record 2 should"),
