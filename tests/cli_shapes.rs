@@ -15,6 +15,7 @@ use arena::store::entry::{BarEntry, Refusal, SeatEntry, encode};
 use arena::store::views::{BOARD, HEAD, Head, ROSTER, RosterEntry, explain_record};
 use arena::store::{Commit, Lane, Sled, Store};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 const EPIC: &str = "CS.D.EURUSD.TODAY.IP";
 const SWEPT: &str = "momentum:lookback=3,threshold=0.00003,hold=1m";
@@ -216,14 +217,19 @@ fn store_in(dir: &Path) {
     ];
     let mut lane = Vec::new();
     let mut lifecycle = Vec::new();
-    for (seq, (seat, from, to, time, reason)) in (0..).zip(changes) {
+    let mut prev = "0".repeat(64);
+    for (seq, (seat, from, to, time, reason)) in (1..).zip(changes) {
         let model = seats[seat].model.as_str().into();
         let seat = SeatIdx(u32::try_from(seat).unwrap());
         let change = Change { time: at(time), seat, model, from, to, reason: reason.to_owned() };
-        lifecycle.push(std::sync::Arc::new(change.clone()));
-        let prev = format!("hash {seq}");
-        let hash = format!("hash {}", seq + 1);
-        encode(&json!({ "seq": seq, "prev": prev, "body": change, "hash": hash }).to_string(), &mut lane);
+        let body = json!({
+            "kind": "test", "time": change.time, "reason": change.reason,
+            "candidate": { "model": change.model, "seat": seat, "from": from, "to": to },
+        });
+        lifecycle.push(std::sync::Arc::new(change));
+        let signed = format!(r#"{{"seq":{seq},"prev":"{prev}","body":{body}}}"#);
+        prev = Sha256::digest(&signed).iter().map(|byte| format!("{byte:02x}")).collect();
+        encode(&format!(r#"{},"hash":"{prev}"}}"#, &signed[..signed.len() - 1]), &mut lane);
     }
     commit.append(Lane::Audit, lane);
 
@@ -342,7 +348,8 @@ fn an_arena_at_rest_answers_in_the_documented_shapes() {
     assert_eq!(model["lifecycle"][1]["to"], "eligible");
 
     let audit = ask(&["audit", "verify"]);
-    assert_eq!(audit, json!({"ok": true, "records": 2, "head": "hash 2", "problem": null}));
+    assert_eq!(keys(&audit), ["ok", "records", "last_hash", "problem"]);
+    assert_eq!((&audit["ok"], &audit["records"]), (&json!(true), &json!(2)));
 }
 
 #[test]

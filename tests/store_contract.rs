@@ -178,7 +178,7 @@ fn child_commits_until_killed() {
                 &[("head", &head)],
             ))
             .unwrap();
-        if n % 11 == 10 {
+        if n % 97 == 96 {
             store.flush().unwrap();
             println!("flushed {}", n + 1);
         }
@@ -304,5 +304,34 @@ fn a_full_disk_is_an_error_and_what_was_flushed_stays() {
     for lane in [Lane::Seat(1), Lane::Seat(2)] {
         let texts: Vec<String> = read_lane(&store, lane).unwrap();
         assert!(texts.len() >= flushed && flushed > 10, "{} of {flushed}", texts.len());
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(12))]
+
+    /// Whatever is appended in whatever portions, through tails, slots, blocks and epochs, reads as in memory.
+    #[test]
+    fn the_store_on_disk_reads_as_the_one_in_memory(
+        portions in proptest::collection::vec((0u32..6, 1usize..5_000, 1usize..40), 1..60),
+        repeats in 1usize..120,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut memory = Memory::default();
+        for _ in 0..2 {
+            let mut sled = Sled::open(dir.path(), 0).unwrap();
+            assert_eq!(journal_hash(&sled).unwrap(), journal_hash(&memory).unwrap());
+            for n in 0..repeats {
+                for (lane, length, every) in &portions {
+                    if n % every == 0 {
+                        let text = "x".repeat(*length);
+                        let commit = commit_of(&[(Lane::Seat(*lane), &[&text]), (Lane::Session, &["y"])], &[]);
+                        sled.commit(commit.clone()).unwrap();
+                        memory.commit(commit).unwrap();
+                    }
+                }
+            }
+            assert_eq!(journal_hash(&sled).unwrap(), journal_hash(&memory).unwrap());
+        }
     }
 }

@@ -22,7 +22,9 @@ pub use self::client::Client;
 pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
 use self::output::Failure;
+pub use self::resample::ResampleArgs;
 use crate::domain::Micros;
+use crate::feed::OnBad;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -164,16 +166,6 @@ impl FromStr for EpicFile {
     }
 }
 
-/// What to do about rows that cannot be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum OnBad {
-    /// Count them by kind and go on.
-    #[default]
-    Skip,
-    /// Fail at the first.
-    Stop,
-}
-
 /// `arena replay`.
 #[derive(Args, Clone, Debug)]
 #[command(group = clap::ArgGroup::new("source").required(true).args(["quotes", "bars", "session"]))]
@@ -189,23 +181,6 @@ pub struct ReplayArgs {
     pub session: Option<String>,
     /// Keep the store here, for --store of the reading commands
     #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// What to do about rows that cannot be used
-    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
-    pub on_bad: OnBad,
-}
-
-/// `arena resample`.
-#[derive(Args, Clone, Debug)]
-pub struct ResampleArgs {
-    /// Recorded quotes (CSV, CSV.gz)
-    #[arg(long, value_name = "FILE")]
-    pub quotes: PathBuf,
-    /// The length of a bar
-    #[arg(long, value_name = "TIME", value_parser = length)]
-    pub every: Micros,
-    /// Write here instead of standard output
-    #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// What to do about rows that cannot be used
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]

@@ -106,7 +106,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
 /// Writes one JSON document to standard output.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(value).map_err(|e| Failure::new(FAILED, e.to_string()))?;
     text.push('\n');

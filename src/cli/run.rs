@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::inspect::{Leaderboard, leaderboard_text};
 use super::output::{self, DONE, FAILED, Failure, USAGE};
-use super::{DemoArgs, EpicFile, OnBad, ReplayArgs, ResampleArgs, RunArgs, Shared};
+use super::resample::ResampleArgs;
+use super::{DemoArgs, EpicFile, ReplayArgs, RunArgs, Shared};
 use crate::app::{self, Durability, Outcome, Pace, Plan, RunError, Serving};
 use crate::config::{self, Config, FeedSource, LoadError};
 use crate::domain::{EpicIdx, Micros, UtcMicros};
@@ -41,7 +42,10 @@ pub(super) fn check(shared: &Shared) -> Result<u8, Failure> {
 }
 
 pub(super) fn resample(shared: &Shared, args: &ResampleArgs) -> Result<u8, Failure> {
-    super::resample::run(shared, args)
+    match super::resample::run(args, shared.json, shared.quiet) {
+        Ok(()) => Ok(DONE),
+        Err(error) => Err(Failure::new(error.exit_code(), error.to_string())),
+    }
 }
 
 /// The configuration, without a fault.
@@ -325,13 +329,7 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
     start_log(shared);
     let feed: Box<dyn Feed> = match &args.session {
         Some(name) => Box::new(Session::open(Box::new(session_store(&config, name)?))?),
-        None => {
-            let on_bad = match args.on_bad {
-                OnBad::Skip => feed::OnBad::Skip,
-                OnBad::Stop => feed::OnBad::Stop,
-            };
-            Box::new(Replay::open(&recordings(&config, args)?, on_bad)?)
-        }
+        None => Box::new(Replay::open(&recordings(&config, args)?, args.on_bad)?),
     };
     let (store, durability): (Box<dyn Store>, Durability) = match &args.out {
         None => (Box::new(Memory::default()), Durability::Forgetful),

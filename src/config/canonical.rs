@@ -71,6 +71,7 @@ fn settings(config: &Config) -> Vec<(String, String)> {
     put("arena.seed", &config.arena.seed);
     put("arena.record_predictions", &config.arena.record_predictions);
     put("feed.source", &source_word(config.feed.source));
+    put("feed.edge_r", &config.feed.edge_r);
     put("feed.record", &config.feed.record);
     put("bars.reset_after", &config.bars.reset_after);
     put("paper.latency", &config.paper.latency);

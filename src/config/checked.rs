@@ -76,6 +76,8 @@ pub struct FeedConfig {
     pub source: FeedSource,
     /// Event seconds in one second; 0: as fast as it can.
     pub speed: f64,
+    /// `source = "sim"`: what the planted rule of the synthetic market earns, in R a trade after costs; 0: nothing.
+    pub edge_r: f64,
     /// Whether raw quotes are kept.
     pub record: bool,
     /// `source = "replay"`: the file of each epic.

@@ -72,6 +72,7 @@ pub const KEYS: &[Key] = &[
     // [feed]
     key("feed", "source", "text", "", "\"sim\" or \"replay\"", Value("\"sim\""), "Where quotes come from: the seeded synthetic market or recorded files. Not built yet: \"ig\" and \"nats\"."),
     key("feed", "speed", "number", "event seconds in a second", "0 to 1000000", Value("1.0"), "How fast sim and replay run; 0: as fast as they can."),
+    key("feed", "edge_r", "number", "R a trade", "0 to 0.6", Value("0.0"), "`source = \"sim\"`: what the synthetic market's planted rule earns on average after costs; 0: a market without an edge."),
     key("feed", "record", "true or false", "", "", Value("true"), "Whether raw quotes are kept, so that the session can be replayed."),
     key("feed", "quotes", "table of epic = path", "", "epics of [[markets]]", Nothing("no files"), "`source = \"replay\"`: the quote file of each epic; relative to the configuration file."),
     // [bars]

@@ -123,6 +123,7 @@ fn fixed(config: &Config) -> Vec<(&'static str, &'static str, String)> {
         ("arena.disk_floor_mb", "the store holds it", arena.disk_floor_mb.to_string()),
         ("feed.source", "the feed is running", canonical::source_word(feed.source).to_owned()),
         ("feed.speed", "the feed is running", feed.speed.to_string()),
+        ("feed.edge_r", "the market is made", feed.edge_r.to_string()),
         ("feed.record", "the feed is running", feed.record.to_string()),
         ("feed.quotes", "the feed is running", quotes.join(", ")),
         ("bars.grace", "bars are being made", bars.grace.to_string()),

@@ -107,6 +107,7 @@ pub(super) fn feed(root: &Section<'_>, base_dir: &Path, faults: &mut Faults) -> 
         }
     });
     let speed = s.field("speed", faults).and_then(|f| f.float(faults, FloatRange::From(0.0, 1e6)));
+    let edge_r = s.field("edge_r", faults).and_then(|f| f.float(faults, FloatRange::From(0.0, 0.6)));
     let record = s.field("record", faults).and_then(|f| f.flag(faults));
     let mut quotes = Vec::new();
     if let Some(field) = s.written("quotes") {
@@ -123,7 +124,7 @@ pub(super) fn feed(root: &Section<'_>, base_dir: &Path, faults: &mut Faults) -> 
             _ => faults.push(field.at, &field.path, field.text(), "a table such as { \"EPIC\" = \"file.csv.gz\" }"),
         }
     }
-    let config = FeedConfig { source: source?, speed: speed?, record: record?, quotes: Vec::new() };
+    let config = FeedConfig { source: source?, speed: speed?, edge_r: edge_r?, record: record?, quotes: Vec::new() };
     Some(Feed { config, quotes })
 }
 

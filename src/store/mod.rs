@@ -7,6 +7,7 @@ pub mod actor;
 pub mod entry;
 mod memory;
 mod sled;
+mod slots;
 pub mod views;
 
 use serde::{Deserialize, Serialize};

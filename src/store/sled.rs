@@ -5,26 +5,40 @@
 //!
 //! ```text
 //! V                                       the version of this layout
-//! N                                       the blocks of all lanes together (u64 BE)
+//! N                                       how many blocks, the present epoch, how many slots (three u64 BE)
 //! L, lane (5 bytes), number (u64 BE)      a block of whole entries
+//! T, slot (u64 BE)                        what was appended to the tails of lanes (`slots.rs`)
 //! R, name                                 a record, after one version byte
 //! ```
 //!
-//! `N` is written by every commit, so that a store from which damage took some blocks and not others is told apart from
-//! one that is whole. sled keeps what was committed in memory of its own until [`Store::flush`]; a crash before that loses the last commits,
-//! each as a whole. Its timed flusher is off: what is durable when is decided by the arena.
+//! **Tails.** sled needs some 800 bytes of memory for every value, for as long as it is open. A thousand seats that each
+//! append 50 bytes a round would take a gigabyte in a day if each append were a value. So what is appended to a lane
+//! stays in its tail, in memory, and goes to disk packed with the tails of other lanes into a slot; when a tail is worth
+//! a block, it is written as one. Slots are used from the first again, under the next epoch, when there are many: then
+//! every tail becomes a block. A run in a slot names the block that its tail will become, so that one that has become
+//! part of a block is not read twice.
+//!
+//! **Atomic and durable.** All of a commit is one batch. `N` is written by every commit, so that a store from which
+//! damage took some values and not others is told apart from one that is whole. sled keeps what was committed in memory
+//! of its own until [`Store::flush`]; a crash before that loses the last commits, each as a whole. Its timed flusher is
+//! off: what is durable when is decided by the arena.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use super::slots::{Run, pack, unpack};
 use super::{Commit, Lane, Store, StoreError};
 
 const KEY_VERSION: &[u8] = b"V";
-const KEY_BLOCKS: &[u8] = b"N";
+const KEY_COUNTS: &[u8] = b"N";
 const PREFIX_LANE: u8 = b'L';
+const PREFIX_SLOT: u8 = b'T';
 const PREFIX_RECORD: u8 = b'R';
 /// The version of the layout, and of the byte before every record.
 const LAYOUT: u8 = 1;
@@ -32,6 +46,13 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// Blocks are cut near this length. A leaf of sled holds up to 16 values and becomes a file of its own beyond 128 kB,
 /// each with its own fsync, so that larger blocks would cost more than they save.
 const BLOCK_BYTES_MAX: usize = 6 * 1024;
+/// A tail of this length becomes a block.
+const TAIL_BYTES_MAX: usize = 4 * 1024;
+/// An epoch ends before it needs more slots than this,
+const SLOTS_MAX: u64 = 2_048;
+/// or when it holds more bytes than this for each lane and 4 MB besides, so that the blocks its end makes are not small.
+const EPOCH_BYTES_PER_LANE: usize = 2 * 1024;
+const EPOCH_BYTES: usize = 4 * 1024 * 1024;
 /// sled's own threads keep the lock for a moment after a store was dropped.
 const LOCK_ATTEMPTS_MAX: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
@@ -42,10 +63,52 @@ pub struct Sled {
     db: sled::Db,
     path: PathBuf,
     disk_floor_mb: u64,
-    /// The number of the next block of each lane that holds anything.
-    next: BTreeMap<Lane, u64>,
-    /// The blocks of all lanes together.
+    /// Every lane that holds anything.
+    lanes: BTreeMap<Lane, LaneState>,
+    counts: Counts,
+    /// Bytes in the slots of this epoch.
+    epoch_bytes: usize,
+}
+
+/// The end of a lane.
+#[derive(Debug, Default)]
+struct LaneState {
+    /// The number of its next block.
+    next: u64,
+    /// Whole entries after its last block.
+    tail: Vec<u8>,
+}
+
+/// What `N` holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Counts {
+    /// Of all lanes together.
     blocks: u64,
+    epoch: u64,
+    /// In use in this epoch.
+    slots: u64,
+}
+
+impl Counts {
+    fn bytes(self) -> Vec<u8> {
+        [self.blocks, self.epoch, self.slots].map(u64::to_be_bytes).concat()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (numbers, rest) = bytes.as_chunks::<8>();
+        let [blocks, epoch, slots] = numbers else { return None };
+        let [blocks, epoch, slots] = [blocks, epoch, slots].map(|number| u64::from_be_bytes(*number));
+        rest.is_empty().then_some(Self { blocks, epoch, slots })
+    }
+}
+
+/// What a commit changes once it is written.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// Lanes whose tail became blocks, and the number of their next one.
+    sealed: Vec<(Lane, u64)>,
+    /// What the tails of other lanes gain.
+    runs: Vec<Run>,
 }
 
 impl Sled {
@@ -97,27 +160,96 @@ impl Sled {
     }
 
     fn at_rest(db: sled::Db, dir: &Path, disk_floor_mb: u64) -> Result<Self, StoreError> {
-        let mut next = BTreeMap::new();
+        let failed = |e: sled::Error| failed(dir, &e);
+        let mut lanes: BTreeMap<Lane, LaneState> = BTreeMap::new();
         // From lane to lane by its last key: one look-up a lane, however long the lanes are.
         let mut from = vec![PREFIX_LANE];
-        while let Some((key, _)) =
-            db.range(from.clone()..vec![PREFIX_LANE + 1]).next().transpose().map_err(|e| failed(dir, &e))?
-        {
+        while let Some((key, _)) = db.range(from..vec![PREFIX_LANE + 1]).next().transpose().map_err(failed)? {
             let (lane, _) = lane_of(&key)?;
-            let last = db.scan_prefix(lane_prefix(lane)).keys().next_back().transpose().map_err(|e| failed(dir, &e))?;
+            let last = db.scan_prefix(lane_prefix(lane)).keys().next_back().transpose().map_err(failed)?;
             let (_, number) = lane_of(&last.unwrap_or(key))?;
-            next.insert(lane, number + 1);
+            lanes.insert(lane, LaneState { next: number + 1, tail: Vec::new() });
             from = lane_key(lane, u64::MAX);
             from.push(0);
         }
-        let held: u64 = next.values().sum();
-        let counted = db.get(KEY_BLOCKS).map_err(|e| failed(dir, &e))?;
-        let counted = counted.map_or(Some(0), |bytes| Some(u64::from_be_bytes(bytes.as_ref().try_into().ok()?)));
-        if counted != Some(held) {
-            let why = format!("it holds {held} blocks and counted {counted:?}: its files are damaged");
-            return Err(StoreError::Corrupt { lane: dir.display().to_string(), why });
+        let corrupt = |why: &str| {
+            let why = format!("{why}: its files are damaged");
+            StoreError::Corrupt { lane: dir.display().to_string(), why }
+        };
+        let counts = match db.get(KEY_COUNTS).map_err(failed)? {
+            Some(bytes) => Counts::read(&bytes).ok_or_else(|| corrupt("its counts cannot be read"))?,
+            None => Counts::default(),
+        };
+        let held: u64 = lanes.values().map(|lane| lane.next).sum();
+        if counts.blocks != held {
+            return Err(corrupt(&format!("it holds {held} blocks of {}", counts.blocks)));
         }
-        Ok(Self { db, path: dir.to_owned(), disk_floor_mb, next, blocks: held })
+        let mut epoch_bytes = 0;
+        for slot in 0..counts.slots {
+            let lost = || corrupt(&format!("slot {slot} of {} is lost", counts.slots));
+            let value = db.get(slot_key(slot)).map_err(failed)?.ok_or_else(lost)?;
+            epoch_bytes += value.len();
+            for run in unpack(counts.epoch, &value).ok_or_else(lost)? {
+                let lane = lanes.entry(run.lane).or_default();
+                match run.number.cmp(&lane.next) {
+                    Ordering::Less => {}
+                    Ordering::Equal => lane.tail.extend_from_slice(&run.bytes),
+                    Ordering::Greater => return Err(lost()),
+                }
+            }
+        }
+        Ok(Self { db, path: dir.to_owned(), disk_floor_mb, lanes, counts, epoch_bytes })
+    }
+
+    /// Writes the tail of `lane` and `bytes` after it as blocks; returns the number of the next one.
+    fn seal(&self, lane: Lane, bytes: &[u8], batch: &mut sled::Batch) -> u64 {
+        let (mut number, tail) = self.lanes.get(&lane).map_or((0, &[][..]), |state| (state.next, &state.tail));
+        let whole = if tail.is_empty() { Cow::Borrowed(bytes) } else { Cow::Owned([tail, bytes].concat()) };
+        for block in blocks_of(&whole) {
+            batch.insert(lane_key(lane, number), block);
+            number += 1;
+        }
+        number
+    }
+
+    /// Puts the blocks and slots of what is `appended` into `batch`.
+    fn plan(&self, mut appended: BTreeMap<Lane, Vec<u8>>, batch: &mut sled::Batch) -> (Outcome, Counts, usize) {
+        let state = |lane: &Lane| self.lanes.get(lane).map_or((0, 0), |state| (state.next, state.tail.len()));
+        let mut outcome = Outcome::default();
+        let is_block = |lane: &Lane, bytes: &Vec<u8>| state(lane).1 + bytes.len() >= TAIL_BYTES_MAX;
+        let small: Vec<Lane> =
+            appended.iter().filter(|(lane, bytes)| !is_block(lane, bytes)).map(|(lane, _)| *lane).collect();
+        for lane in small {
+            if let Some(bytes) = appended.remove(&lane) {
+                outcome.runs.push(Run { lane, number: state(&lane).0, bytes });
+            }
+        }
+        let mut counts = self.counts;
+        let values = pack(counts.epoch, &outcome.runs, BLOCK_BYTES_MAX);
+        let mut epoch_bytes = self.epoch_bytes + values.iter().map(Vec::len).sum::<usize>();
+        let most = EPOCH_BYTES + EPOCH_BYTES_PER_LANE * self.lanes.len();
+        if counts.slots + values.len() as u64 > SLOTS_MAX || epoch_bytes > most {
+            appended.extend(outcome.runs.drain(..).map(|run| (run.lane, run.bytes)));
+            for (lane, state) in &self.lanes {
+                if !state.tail.is_empty() {
+                    appended.entry(*lane).or_default();
+                }
+            }
+            counts.epoch += 1;
+            counts.slots = 0;
+            epoch_bytes = 0;
+        } else {
+            for value in values {
+                batch.insert(slot_key(counts.slots), value);
+                counts.slots += 1;
+            }
+        }
+        for (lane, bytes) in &appended {
+            let next = self.seal(*lane, bytes, batch);
+            counts.blocks += next - state(lane).0;
+            outcome.sealed.push((*lane, next));
+        }
+        (outcome, counts, epoch_bytes)
     }
 
     fn check_floor(&self) -> Result<(), StoreError> {
@@ -140,14 +272,11 @@ impl Store for Sled {
         }
         self.check_floor()?;
         let mut batch = sled::Batch::default();
-        let mut next = BTreeMap::new();
-        let mut blocks = self.blocks;
-        for (lane, bytes) in &commit.blocks {
-            let number = next.entry(*lane).or_insert_with(|| self.next.get(lane).copied().unwrap_or(0));
-            for block in blocks_of(bytes) {
-                batch.insert(lane_key(*lane, *number), block);
-                *number += 1;
-                blocks += 1;
+        let mut appended: BTreeMap<Lane, Vec<u8>> = BTreeMap::new();
+        for (lane, bytes) in commit.blocks {
+            match appended.entry(lane) {
+                Entry::Vacant(vacant) => drop(vacant.insert(bytes)),
+                Entry::Occupied(mut known) => known.get_mut().extend_from_slice(&bytes),
             }
         }
         for (name, value) in &commit.records {
@@ -156,11 +285,21 @@ impl Store for Sled {
             bytes.extend_from_slice(value);
             batch.insert(record_key(name), bytes);
         }
-        batch.insert(KEY_BLOCKS, &blocks.to_be_bytes());
+        let (outcome, counts, epoch_bytes) = self.plan(appended, &mut batch);
+        batch.insert(KEY_COUNTS, counts.bytes());
         self.db.apply_batch(batch).map_err(|e| failed(&self.path, &e))?;
-        // Only now, so that a commit that failed leaves no hole in the numbers.
-        self.next.extend(next);
-        self.blocks = blocks;
+        // Only now, so that a commit that failed changes nothing here either.
+        for (lane, next) in outcome.sealed {
+            let state = self.lanes.entry(lane).or_default();
+            state.next = next;
+            // Not kept: seats rarely append at the same pace, and a tail's memory is soon needed by another.
+            state.tail = Vec::new();
+        }
+        for run in outcome.runs {
+            self.lanes.entry(run.lane).or_default().tail.extend_from_slice(&run.bytes);
+        }
+        self.counts = counts;
+        self.epoch_bytes = epoch_bytes;
         Ok(())
     }
 
@@ -169,12 +308,15 @@ impl Store for Sled {
     }
 
     fn lanes(&self) -> Result<Vec<Lane>, StoreError> {
-        Ok(self.next.iter().filter(|(_, next)| **next > 0).map(|(lane, _)| *lane).collect())
+        let held = self.lanes.iter().filter(|(_, state)| state.next > 0 || !state.tail.is_empty());
+        Ok(held.map(|(lane, _)| *lane).collect())
     }
 
     fn read(&self, lane: Lane) -> Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + '_> {
         let blocks = self.db.scan_prefix(lane_prefix(lane)).values();
-        Box::new(blocks.map(|block| block.map(|bytes| bytes.to_vec()).map_err(|e| failed(&self.path, &e))))
+        let tail = self.lanes.get(&lane).map(|state| &state.tail).filter(|tail| !tail.is_empty());
+        let blocks = blocks.map(|block| block.map(|bytes| bytes.to_vec()).map_err(|e| failed(&self.path, &e)));
+        Box::new(blocks.chain(tail.map(|tail| Ok(tail.clone()))))
     }
 
     fn record(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -246,6 +388,12 @@ fn lane_prefix(lane: Lane) -> [u8; 6] {
     let mut prefix = [PREFIX_LANE; 6];
     prefix[1..].copy_from_slice(&lane.key());
     prefix
+}
+
+fn slot_key(slot: u64) -> Vec<u8> {
+    let mut key = vec![PREFIX_SLOT];
+    key.extend_from_slice(&slot.to_be_bytes());
+    key
 }
 
 fn lane_key(lane: Lane, number: u64) -> Vec<u8> {

@@ -15,9 +15,9 @@ use serde_json::Value;
 use super::entry::read_lane;
 use super::{Lane, Sled, Store, StoreError};
 use crate::control::{Command, Control, ControlError, Done, ModelView};
-use crate::domain::{ContentHash, Micros, Trade, UtcMicros};
+use crate::domain::{ContentHash, Micros, ModelId, SeatIdx, Trade, UtcMicros};
+use crate::flow::{Board, Change, Explanation, Row, State, TradeRow};
 use crate::ledger::read_trades;
-use crate::flow::{Board, Change, Explanation, Row, TradeRow};
 
 /// The record of every seat ever registered, as JSON `Vec<RosterEntry>`, ordered by seat.
 pub const ROSTER: &str = "roster";
@@ -319,16 +319,34 @@ pub fn candidates(known: &[&str], asked: &str) -> Vec<String> {
     near.into_iter().take(NEAR_MAX).map(|(_, name)| name.to_owned()).collect()
 }
 
-/// The lifecycle change that an audit record tells of, if it tells of one: the object with `from` and `to`, which is
-/// the record's `body`, its `body.change`, or the record itself.
+/// The lifecycle change that an audit record tells of: its `body` has the time and the reason, `body.candidate` whom it
+/// is about and from where to where. A registration (`from` is null), a mark that changes no state, and a change of the
+/// configuration are none.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] where there is such an object and it is no [`Change`].
+/// [`StoreError::Corrupt`] where there is no `body`, or the candidate in it is none.
 pub fn change_of(record: &Value) -> Result<Option<Change>, StoreError> {
-    let places = [record.pointer("/body/change"), record.get("body"), Some(record)];
-    let is_change = |object: &&Value| object.get("from").is_some() && object.get("to").is_some();
-    let Some(object) = places.into_iter().flatten().find(is_change) else { return Ok(None) };
-    Change::deserialize(object).map(Some).map_err(|e| corrupt_audit(&e))
+    #[derive(Deserialize)]
+    struct Record {
+        body: Body,
+    }
+    #[derive(Deserialize)]
+    struct Body {
+        time: UtcMicros,
+        reason: String,
+        candidate: Option<Candidate>,
+    }
+    #[derive(Deserialize)]
+    struct Candidate {
+        model: ModelId,
+        seat: SeatIdx,
+        from: Option<State>,
+        to: State,
+    }
+    let Record { body } = Record::deserialize(record).map_err(|e| corrupt_audit(&e))?;
+    let Some(Candidate { model, seat, from: Some(from), to }) = body.candidate else { return Ok(None) };
+    let change = Change { time: body.time, seat, model, from, to, reason: body.reason };
+    Ok((from != to).then_some(change))
 }
 
 /// Every lifecycle change of a journal, oldest first.
@@ -428,19 +446,23 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_found_in_each_of_their_places() {
-        let change = serde_json::json!({
-            "time": "2014-05-01T00:00:00Z", "seat": 3, "model": "m", "from": "live", "to": "shadow", "reason": "faded",
-        });
-        for record in [
-            change.clone(),
-            serde_json::json!({ "seq": 1, "body": change.clone() }),
-            serde_json::json!({ "seq": 1, "body": { "kind": "demotion", "change": change.clone() } }),
-        ] {
-            assert_eq!(change_of(&record).unwrap().unwrap().reason, "faded");
+    fn changes_are_told_from_registrations_and_marks() {
+        let record = |candidate: Value| {
+            serde_json::json!({ "seq": 4, "prev": "", "body": {
+                "kind": "demote", "time": "2014-05-01T00:00:00Z", "reason": "faded", "candidate": candidate,
+            }, "hash": "" })
+        };
+        let about = |from: Value, to: &str| serde_json::json!({ "model": "m", "seat": 3, "from": from, "to": to });
+        let change = change_of(&record(about("live".into(), "shadow"))).unwrap().unwrap();
+        assert_eq!(
+            (change.from, change.to, change.seat, change.reason.as_str()),
+            (State::Live, State::Shadow, SeatIdx(3), "faded")
+        );
+        for candidate in [Value::Null, about(Value::Null, "warming"), about("shadow".into(), "shadow")] {
+            assert_eq!(change_of(&record(candidate)).unwrap(), None);
         }
-        assert_eq!(change_of(&serde_json::json!({ "body": { "kind": "registered" } })).unwrap(), None);
-        change_of(&serde_json::json!({ "body": { "from": "live", "to": "nowhere" } })).unwrap_err();
+        change_of(&record(about("live".into(), "nowhere"))).unwrap_err();
+        change_of(&serde_json::json!({ "seq": 1 })).unwrap_err();
     }
 
     #[test]
