@@ -82,11 +82,7 @@ pub fn gates(config: &PromotionConfig, inputs: &GateInputs) -> [Gate; 8] {
         at_least("G4 active days", Some(f64::from(inputs.active_days)), f64::from(config.min_active_days)),
         Gate { name: "G10 faults", value: Some(f64::from(faults)), limit: 0.0, is_passed: faults == 0 },
         cooled(at_least("G11 cooldown days", inputs.days_since_demotion, f64::from(config.cooldown_days))),
-        cooled(at_least(
-            "G11 cooldown episodes",
-            (!is_fresh).then_some(episodes),
-            f64::from(config.cooldown_episodes),
-        )),
+        cooled(at_least("G11 cooldown episodes", (!is_fresh).then_some(episodes), f64::from(config.cooldown_episodes))),
         Gate {
             name: "G11 reentries",
             value: Some(f64::from(inputs.demotions)),

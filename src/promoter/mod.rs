@@ -20,8 +20,8 @@ mod verify;
 
 pub use audit::{GENESIS, with_wall_time};
 pub use evidence::{Evidence, Sum};
-pub use gates::{Gate, GateInputs, gates};
+pub use gates::{Gate, GateInputs, gates, threshold};
 pub use policy::{Promoter, RegisterInfo, RestoreError};
 pub use reads::{EvidenceRow, RankKey};
-pub use slots::{SlotPlace, SlotTable};
+pub use slots::{Slot, SlotPlace, SlotTable, start_wealth};
 pub use verify::{VerifyError, VerifyReport, verify};

@@ -210,10 +210,11 @@ impl Promoter {
         let generation = identity.next_generation;
         identity.next_generation += 1;
         let (is_barred, is_overridden) = (identity.is_barred, identity.is_overridden);
-        self.lineages
-            .entry(info.model.clone())
-            .and_modify(|lineage| lineage.latest = info.seat)
-            .or_insert(Lineage { latest: info.seat, demotions: 0, demoted: None });
+        self.lineages.entry(info.model.clone()).and_modify(|lineage| lineage.latest = info.seat).or_insert(Lineage {
+            latest: info.seat,
+            demotions: 0,
+            demoted: None,
+        });
         self.seats.push(Seat {
             model: info.model.clone(),
             content_hash: info.content_hash,
@@ -338,9 +339,10 @@ impl Promoter {
             }
             (State::Eligible, false) => {
                 let body = self.draft(Kind::Ineligible, at, time, trigger);
-                let reason = match self.missed(at, time) {
-                    missed if missed.is_empty() => "nothing is eligible while [promotion] mode is off".to_owned(),
-                    missed => format!("no longer passes {missed}"),
+                let reason = match (self.missed(at, time), self.config.mode) {
+                    (missed, _) if !missed.is_empty() => format!("no longer passes {missed}"),
+                    (_, PromotionMode::Off) => "nothing is eligible while [promotion] mode is off".to_owned(),
+                    _ => "has not passed often enough in a row for the new configuration".to_owned(),
                 };
                 self.seal(body, at, State::Shadow, reason, changes);
             }
@@ -442,14 +444,7 @@ impl Promoter {
         }
     }
 
-    fn promote_now(
-        &mut self,
-        at: usize,
-        time: UtcMicros,
-        reason: String,
-        trigger: Trigger,
-        changes: &mut Vec<Change>,
-    ) {
+    fn promote_now(&mut self, at: usize, time: UtcMicros, reason: String, trigger: Trigger, changes: &mut Vec<Change>) {
         let body = self.draft(Kind::Promote, at, time, trigger);
         if trigger == (Trigger::Operator { is_override: true }) {
             self.seats[at].is_overridden = true;
@@ -558,12 +553,7 @@ impl Promoter {
     ///
     /// # Errors
     /// [`ControlError::NoSuchModel`]; [`ControlError::Refused`] where it is not live.
-    pub fn demote(
-        &mut self,
-        model: &str,
-        time: UtcMicros,
-        reason: Option<&str>,
-    ) -> Result<Vec<Change>, ControlError> {
+    pub fn demote(&mut self, model: &str, time: UtcMicros, reason: Option<&str>) -> Result<Vec<Change>, ControlError> {
         let at = self.find(model)?;
         let mut changes = Vec::new();
         if self.seats[at].state == State::Live {
@@ -582,12 +572,7 @@ impl Promoter {
     ///
     /// # Errors
     /// [`ControlError::NoSuchModel`]; [`ControlError::Refused`] where it is retired already.
-    pub fn retire(
-        &mut self,
-        model: &str,
-        time: UtcMicros,
-        reason: Option<&str>,
-    ) -> Result<Vec<Change>, ControlError> {
+    pub fn retire(&mut self, model: &str, time: UtcMicros, reason: Option<&str>) -> Result<Vec<Change>, ControlError> {
         let at = self.find(model)?;
         if self.seats[at].state == State::Retired {
             return Err(ControlError::Refused(format!("{model} is retired already")));
@@ -600,11 +585,7 @@ impl Promoter {
 
     /// Retires every candidate that a new configuration no longer holds as it is: `keeps` is asked with its name and
     /// content. A changed candidate is retired here and registered anew under the next seat.
-    pub fn retire_removed(
-        &mut self,
-        time: UtcMicros,
-        keeps: impl Fn(&ModelId, &ContentHash) -> bool,
-    ) -> Vec<Change> {
+    pub fn retire_removed(&mut self, time: UtcMicros, keeps: impl Fn(&ModelId, &ContentHash) -> bool) -> Vec<Change> {
         let mut changes = Vec::new();
         for at in 0..self.seats.len() {
             let seat = &self.seats[at];
@@ -777,7 +758,10 @@ impl Promoter {
                 .collect();
             if seat.episodes.len() as u64 != seat.evidence.n() {
                 let (found, n) = (seat.episodes.len(), seat.evidence.n());
-                return Err(RestoreError::Corrupt(format!("{} counted {n} episodes, its ledger has {found}", seat.model)));
+                return Err(RestoreError::Corrupt(format!(
+                    "{} counted {n} episodes, its ledger has {found}",
+                    seat.model
+                )));
             }
         }
         Ok(promoter)

@@ -68,7 +68,11 @@ impl SlotTable {
         slot.occupants += 1;
         slot.is_taken = true;
         let index = u32::try_from(index).expect("slots are counted in 32 bits");
-        Some(SlotPlace { index, occupant: slot.occupants, start_wealth: start_wealth(self.first_share, slot.occupants) })
+        Some(SlotPlace {
+            index,
+            occupant: slot.occupants,
+            start_wealth: start_wealth(self.first_share, slot.occupants),
+        })
     }
 
     /// Frees a slot.

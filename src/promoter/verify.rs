@@ -243,8 +243,8 @@ fn check_gates(config: &PromotionConfig, decision: &Decision, time: UtcMicros) -
 }
 
 fn same(what: &str, recorded: f64, computed: f64) -> Result<(), String> {
-    let is_same = recorded.to_bits() == computed.to_bits()
-        || (recorded - computed).abs() <= TOLERANCE * computed.abs().max(1.0);
+    let is_same =
+        recorded.to_bits() == computed.to_bits() || (recorded - computed).abs() <= TOLERANCE * computed.abs().max(1.0);
     if is_same { Ok(()) } else { Err(format!("{what} is recorded as {recorded:?} and comes to {computed:?}")) }
 }
 
