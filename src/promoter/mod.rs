@@ -1,1 +1,27 @@
-//! To come.
+//! The promoter: gathers evidence from closed episodes and decides who may trade for real.
+//!
+//! ```text
+//! episode → evidence (wealth of a mixture of constant bets) → gates → lifecycle change + audit record
+//! ```
+//!
+//! Everything here is pure: no clock, no file, no thread. Time is the event time of the round that is handed in, sums
+//! run in a fixed order, and the same calls give the same bits. `docs/PROMOTION.md` holds the formulas and what they
+//! promise. What later storeys add (drawdown, deflated Sharpe, challenger against champion, decay, parity) is not here.
+
+mod audit;
+mod evidence;
+mod gates;
+mod policy;
+mod reads;
+mod slots;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use audit::{GENESIS, with_wall_time};
+pub use evidence::{Evidence, Sum};
+pub use gates::{Gate, GateInputs, gates, threshold};
+pub use policy::{Promoter, RegisterInfo, RestoreError};
+pub use reads::{EvidenceRow, RankKey};
+pub use slots::{Slot, SlotPlace, SlotTable, start_wealth};
+pub use verify::{VerifyError, VerifyReport, verify};

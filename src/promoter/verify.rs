@@ -1,0 +1,265 @@
+//! Takes every recorded decision again, from the records alone.
+//!
+//! The chain shows that no record was altered, removed or moved; the recomputation shows that the decisions follow from
+//! what the records say. Neither needs the arena, its store or its quotes.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::audit::{Body, Bound, Decision, GENESIS, Kind, Real, Trigger, hex, promotion_of, signed_text};
+use super::evidence::Evidence;
+use super::gates::{GateInputs, gates, threshold};
+use super::policy::{days, family_level};
+use super::slots::start_wealth;
+use crate::config::{PromotionConfig, PromotionMode};
+use crate::domain::{Micros, UtcMicros};
+use crate::flow::State;
+
+/// What recomputed floats may differ by: nothing in the same build, some last bits on another machine.
+const TOLERANCE: f64 = 1e-9;
+
+/// A chain that holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyReport {
+    /// Records in it.
+    pub records: u64,
+    /// Promotions among them.
+    pub promotions: u64,
+    /// Demotions among them.
+    pub demotions: u64,
+    /// Decisions whose every number was computed again from its list of episodes.
+    pub recomputed: u64,
+    /// The hash of the last record. A chain that lost its end is known only by comparing this with a note of it.
+    pub last_hash: String,
+}
+
+/// The first thing that is wrong with a chain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// No record at all.
+    #[error("record {place} is no audit record: {why}")]
+    Malformed {
+        /// Its place, from 1.
+        place: u64,
+        /// How.
+        why: String,
+    },
+    /// Its text is not what was hashed.
+    #[error("record {seq} was altered: its hash does not fit its text")]
+    Altered {
+        /// Its number.
+        seq: u64,
+    },
+    /// A number is left out.
+    #[error("record {expected} is missing: record {got} stands in its place")]
+    Missing {
+        /// The number that is missing.
+        expected: u64,
+        /// The number found.
+        got: u64,
+    },
+    /// A number comes again or late.
+    #[error("record {got} is out of order: record {expected} should stand there")]
+    OutOfOrder {
+        /// The number that should stand there.
+        expected: u64,
+        /// The number found.
+        got: u64,
+    },
+    /// The right number over another past.
+    #[error("record {seq} does not follow record {}: one of them was replaced", seq - 1)]
+    Unlinked {
+        /// Its number.
+        seq: u64,
+    },
+    /// It says what does not follow from what it holds.
+    #[error("record {seq} ({model}) does not bear out: {what}")]
+    Decision {
+        /// Its number.
+        seq: u64,
+        /// The candidate.
+        model: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// Walks a chain from its first record and takes each decision again.
+///
+/// # Errors
+/// [`VerifyError`]: the first record that is wrong.
+pub fn verify(records: impl Iterator<Item = String>) -> Result<VerifyReport, VerifyError> {
+    let mut report =
+        VerifyReport { records: 0, promotions: 0, demotions: 0, recomputed: 0, last_hash: GENESIS.to_owned() };
+    for text in records {
+        let expected = report.records + 1;
+        let malformed = |why: String| VerifyError::Malformed { place: expected, why };
+        let record: Value = serde_json::from_str(&text).map_err(|e| malformed(e.to_string()))?;
+        let field = |name: &str| record.get(name).ok_or_else(|| malformed(format!("{name} is missing")));
+        let seq = field("seq")?.as_u64().ok_or_else(|| malformed("seq is no number".to_owned()))?;
+        let prev = field("prev")?.as_str().ok_or_else(|| malformed("prev is no text".to_owned()))?;
+        let body = field("body")?;
+        let hash = field("hash")?.as_str().ok_or_else(|| malformed("hash is no text".to_owned()))?;
+        if hex(signed_text(seq, prev, body).as_bytes()) != hash {
+            return Err(VerifyError::Altered { seq });
+        }
+        match seq.cmp(&expected) {
+            std::cmp::Ordering::Greater => return Err(VerifyError::Missing { expected, got: seq }),
+            std::cmp::Ordering::Less => return Err(VerifyError::OutOfOrder { expected, got: seq }),
+            std::cmp::Ordering::Equal => {}
+        }
+        if prev != report.last_hash {
+            return Err(VerifyError::Unlinked { seq });
+        }
+        let body: Body = serde_json::from_value(body.clone()).map_err(|e| malformed(e.to_string()))?;
+        match check(&body) {
+            Ok(is_recomputed) => report.recomputed += u64::from(is_recomputed),
+            Err(what) => {
+                let model = body.candidate.map(|candidate| candidate.model.to_string()).unwrap_or_default();
+                return Err(VerifyError::Decision { seq, model, what });
+            }
+        }
+        report.records = expected;
+        report.promotions += u64::from(body.kind == Kind::Promote);
+        report.demotions += u64::from(body.kind == Kind::Demote);
+        hash.clone_into(&mut report.last_hash);
+    }
+    Ok(report)
+}
+
+/// Takes one decision again; says whether its numbers came from its own list of episodes.
+fn check(body: &Body) -> Result<bool, String> {
+    let config = promotion_of(&body.promotion).map_err(|e| format!("its [promotion] cannot be read: {e}"))?;
+    let Some(candidate) = &body.candidate else { return Ok(false) };
+    for slot in candidate.slot.iter().chain(&candidate.joined) {
+        let share = start_wealth(config.slot_first_share, slot.occupant);
+        same("start wealth of its slot", slot.start_wealth.0, share)?;
+    }
+    let Some(decision) = &body.decision else { return Ok(false) };
+    if let Some(slot) = &candidate.slot {
+        let start = decision.start_wealth.ok_or("it holds a slot and has no start wealth")?;
+        same("start wealth", start.0, slot.start_wealth.0)?;
+    }
+    same("floor", decision.floor_r.0, candidate.floor_r.0)?;
+    same("threshold", decision.threshold.0, threshold(&config))?;
+    let is_recomputed = recompute(&config, decision)?;
+    let is_passed = check_gates(&config, decision, body.time)?;
+    for pair in decision.ready.windows(2) {
+        let key = |at: usize| (pair[at].lcb95_r_per_day.0, pair[at].log_e.0);
+        let (a, b) = (key(0), key(1));
+        let order = b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)).then(pair[0].seat.cmp(&pair[1].seat));
+        if order.is_gt() {
+            return Err(format!("{} stands before {} among the ready", pair[0].model, pair[1].model));
+        }
+    }
+    let is_ready = is_passed && decision.confirmed >= config.confirm_events && config.mode != PromotionMode::Off;
+    let place = decision.ready.iter().position(|ready| ready.seat == candidate.seat);
+    match (body.kind, body.trigger) {
+        (Kind::Promote, Trigger::Operator { is_override: true }) => {
+            if candidate.flags.iter().all(|flag| flag != "override") {
+                return Err("it was promoted by override and is not marked so".to_owned());
+            }
+        }
+        (Kind::Promote, trigger) => {
+            let place = place.ok_or("it was promoted and is not among the ready")?;
+            // Days go on between the last evaluation and the promotion, and can only open gates.
+            if !is_ready {
+                return Err("it was promoted and does not pass every gate".to_owned());
+            }
+            if trigger == Trigger::Round && place >= config.live_slots as usize {
+                return Err("better ones were ready".to_owned());
+            }
+        }
+        (Kind::Eligible, _) if !is_ready => return Err("it became eligible and does not pass every gate".to_owned()),
+        (Kind::Ineligible, _) if is_ready => return Err("it was sent back and passes every gate".to_owned()),
+        _ => {}
+    }
+    if body.kind == Kind::Promote && candidate.to != State::Live {
+        return Err("a promotion did not lead to live".to_owned());
+    }
+    Ok(is_recomputed)
+}
+
+/// Evidence from the list of episodes, against every number that was recorded of it.
+fn recompute(config: &PromotionConfig, decision: &Decision) -> Result<bool, String> {
+    let Some(episodes) = &decision.episodes else { return Ok(false) };
+    let mut evidence = Evidence::new(config, decision.floor_r.0, decision.start_wealth.map(|start| start.0));
+    let xs: Vec<f64> = episodes.iter().map(|episode| episode.5.0).collect();
+    xs.iter().for_each(|x| evidence.on_episode(*x));
+    if evidence.n() != decision.n || episodes.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
+        return Err(format!("it counts {} episodes and lists {}", decision.n, episodes.len()));
+    }
+    if decision.range != episodes.first().zip(episodes.last()).map(|(first, last)| (first.0, last.0)) {
+        return Err("its range is not that of its episodes".to_owned());
+    }
+    same_all("bets", &decision.bets, evidence.lambdas())?;
+    same_all("sums", &decision.sums, &evidence.power_sums())?;
+    same_all("log wealth of the bets", &decision.logs, evidence.logs())?;
+    same_maybe("log wealth", decision.log_wealth, evidence.log_wealth())?;
+    same_maybe("log e", decision.log_e, evidence.log_e())?;
+    let level = decision.start_wealth.map(|start| family_level(config, start.0));
+    same("level", decision.lcb95.level.0, 0.05)?;
+    same_maybe("family level", decision.lcb_family.map(|bound| bound.level), level)?;
+    for Bound { level, fast, exact } in decision.lcb_family.iter().chain([&decision.lcb95]) {
+        same("fast lower bound", fast.0, evidence.lcb_fast(level.0))?;
+        same_maybe("exact lower bound", *exact, Some(evidence.lcb_exact(level.0, &xs)))?;
+    }
+    let mut active: Vec<i64> = episodes.iter().map(|episode| episode.2.div_euclid(Micros::DAY.0)).collect();
+    active.dedup();
+    let first_opened = episodes.first().map(|episode| UtcMicros(episode.1));
+    if decision.first_opened != first_opened || decision.active_days as usize != active.len() {
+        return Err("its days are not those of its episodes".to_owned());
+    }
+    if evidence.is_breached() && !decision.is_breached {
+        return Err("an outcome broke the floor and that is not said".to_owned());
+    }
+    Ok(true)
+}
+
+/// The gates from the recorded inputs, against the recorded verdicts; whether all pass.
+fn check_gates(config: &PromotionConfig, decision: &Decision, time: UtcMicros) -> Result<bool, String> {
+    let inputs = GateInputs {
+        log_wealth: decision.log_wealth.map(|wealth| wealth.0),
+        episodes: decision.n,
+        days: decision.first_opened.and_then(|first| days(first, time)),
+        active_days: decision.active_days,
+        is_faulty: decision.is_faulty,
+        is_breached: decision.is_breached,
+        days_since_demotion: decision.demoted.and_then(|demoted| days(demoted, time)),
+        demotions: decision.demotions,
+    };
+    let now = gates(config, &inputs);
+    if now.len() != decision.gates.len() {
+        return Err(format!("it lists {} gates, {} are in force", decision.gates.len(), now.len()));
+    }
+    for (gate, then) in now.iter().zip(&decision.gates) {
+        if gate.name != then.gate || gate.is_passed != then.is_passed {
+            return Err(format!("the verdict of {} is not the recorded one", gate.name));
+        }
+        same_maybe(gate.name, then.value, gate.value)?;
+        same(gate.name, then.limit.0, gate.limit)?;
+    }
+    Ok(now.iter().all(|gate| gate.is_passed))
+}
+
+fn same(what: &str, recorded: f64, computed: f64) -> Result<(), String> {
+    let is_same =
+        recorded.to_bits() == computed.to_bits() || (recorded - computed).abs() <= TOLERANCE * computed.abs().max(1.0);
+    if is_same { Ok(()) } else { Err(format!("{what} is recorded as {recorded:?} and comes to {computed:?}")) }
+}
+
+fn same_maybe(what: &str, recorded: Option<Real>, computed: Option<f64>) -> Result<(), String> {
+    match (recorded, computed) {
+        (None, None) => Ok(()),
+        (Some(recorded), Some(computed)) => same(what, recorded.0, computed),
+        (None, Some(_)) => Err(format!("{what} is not recorded")),
+        (Some(_), None) => Err(format!("{what} is recorded and there is none")),
+    }
+}
+
+fn same_all(what: &str, recorded: &[Real], computed: &[f64]) -> Result<(), String> {
+    if recorded.len() != computed.len() {
+        return Err(format!("{what} are {}, not {}", recorded.len(), computed.len()));
+    }
+    recorded.iter().zip(computed).try_for_each(|(recorded, computed)| same(what, recorded.0, *computed))
+}
