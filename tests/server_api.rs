@@ -169,7 +169,7 @@ async fn what_is_not_there_or_makes_no_sense_is_said_so() {
     let (status, body) = refused(arena.get("/api/v1/models/nobody/trades")).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(body["candidates"].as_array().unwrap().len(), 3);
-    assert_eq!(refused(arena.get("/api/v1/models/%FF%FE")).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(refused(arena.get("/api/v1/models/%FF%FE")).await.0, StatusCode::NOT_FOUND, "no text at all");
     let trades = format!("/api/v1/models/{}/trades", encode(ODD_NAME));
     for query in ["last=-1", "last=x", "first=1"] {
         assert_eq!(refused(arena.get(&format!("{trades}?{query}"))).await.0, StatusCode::BAD_REQUEST, "{query}");

@@ -48,7 +48,7 @@ fn answer<T: Serialize>(result: Result<T, ControlError>) -> HttpResponse {
 
 /// The name, or the answer that says what is wrong with it.
 fn name(path: Name) -> Result<String, HttpResponse> {
-    path.map(web::Path::into_inner).map_err(|_| bad_request("the model's name is not valid UTF-8"))
+    path.map(web::Path::into_inner).map_err(|_| bad_request("the model's name cannot be read"))
 }
 
 pub(super) async fn health() -> HttpResponse {
