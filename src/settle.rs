@@ -15,12 +15,10 @@ use crate::broker::Broker;
 use crate::config::Config;
 use crate::control::{Command, ControlError, Done};
 use crate::desk::{Desk, DeskCheckpoint, DeskContext, Journal, LiveRight};
-use crate::domain::{
-    Bar, Candidate, Decimal, DirectionFilter, Episode, ModelSpec, SeatIdx, StreamIdx, UtcMicros,
-};
+use crate::domain::{Bar, Candidate, Decimal, DirectionFilter, Episode, ModelSpec, SeatIdx, StreamIdx, UtcMicros};
 use crate::flow::{Board, Change, DealTicket, Health, LedgerSummary, PositionRow, Round, Row, Slice, State};
-use crate::models::ModelFactory;
 use crate::ledger::read_trades;
+use crate::models::ModelFactory;
 use crate::promoter::{Promoter, RegisterInfo};
 use crate::seats::director::Gathered;
 use crate::seats::{Seat, SeatReport, SharedSeat};
@@ -224,10 +222,8 @@ impl Settlement {
     /// Writes the configuration down where it is new.
     fn note_configuration(&mut self, is_new: bool) {
         if is_new || self.head.config_hash != self.config.hash {
-            let entry = SessionEntry::Configured {
-                hash: self.config.hash.clone(),
-                canonical: self.config.canonical.clone(),
-            };
+            let entry =
+                SessionEntry::Configured { hash: self.config.hash.clone(), canonical: self.config.canonical.clone() };
             self.session(&entry);
             self.head.config_hash.clone_from(&self.config.hash);
         }
@@ -279,8 +275,10 @@ impl Settlement {
 
     fn make_seat(&self, idx: SeatIdx, candidate: &Candidate, models: &ModelFactory) -> Seat {
         let stream = self.config.streams().binary_search(&(candidate.epic, candidate.resolution));
-        let stream = StreamIdx(u16::try_from(stream.expect("a candidate's stream is one of the configuration's"))
-            .expect("an arena has fewer than 65,536 streams"));
+        let stream = StreamIdx(
+            u16::try_from(stream.expect("a candidate's stream is one of the configuration's"))
+                .expect("an arena has fewer than 65,536 streams"),
+        );
         let market = self.config.market(candidate.epic);
         Seat::new(idx, stream, candidate, market, models(candidate), self.config.arena.record_predictions)
     }
@@ -924,9 +922,7 @@ fn open_promoter(config: &Config, store: &dyn Store) -> Result<Promoter, OpenErr
     let restored = Promoter::restore_with(&bytes, ledger);
     match unread {
         Some(error) => Err(error.into()),
-        None => {
-            restored.map_err(|error| OpenError::Record { name: "promoter".to_owned(), why: error.to_string() })
-        }
+        None => restored.map_err(|error| OpenError::Record { name: "promoter".to_owned(), why: error.to_string() }),
     }
 }
 
@@ -971,8 +967,10 @@ impl RoundEvents {
         let mut warmed: Vec<_> =
             reports.iter().filter_map(|report| report.warmed.map(|round| (round, report.seat))).collect();
         warmed.sort_unstable();
-        let mut faults: Vec<_> =
-            reports.iter().filter_map(|report| report.fault.map(|(round, fault)| (round, report.seat, fault))).collect();
+        let mut faults: Vec<_> = reports
+            .iter()
+            .filter_map(|report| report.fault.map(|(round, fault)| (round, report.seat, fault)))
+            .collect();
         faults.sort_by_key(|(round, seat, _)| (*round, *seat));
         Self { episodes, warmed, faults, at: (0, 0, 0) }
     }

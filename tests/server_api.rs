@@ -124,8 +124,25 @@ async fn answers_have_the_documented_shapes() {
     assert_eq!(keys(&board), ["time", "models"]);
     assert_eq!(board["time"], "2014-05-01T15:42:00Z");
     let row_keys = [
-        "rank", "model", "ticket", "epic", "state", "episodes", "wins", "net_profit", "currency", "mean_r", "lcb95_r",
-        "log10_e", "progress", "max_drawdown_r", "profit_factor", "win_rate", "exposure", "open_position", "flags",
+        "rank",
+        "model",
+        "ticket",
+        "epic",
+        "state",
+        "episodes",
+        "wins",
+        "net_profit",
+        "currency",
+        "mean_r",
+        "lcb95_r",
+        "log10_e",
+        "progress",
+        "max_drawdown_r",
+        "profit_factor",
+        "win_rate",
+        "exposure",
+        "open_position",
+        "flags",
     ];
     assert_eq!(board["models"].as_array().unwrap().len(), 30);
     for row in board["models"].as_array().unwrap() {
@@ -139,8 +156,24 @@ async fn answers_have_the_documented_shapes() {
     assert_eq!(model["row"]["model"], ODD_NAME);
     let trades = arena.json(&format!("{odd}/trades")).await;
     let trade_keys = [
-        "model", "ticket", "deal_id", "epic", "direction", "size", "opened", "closed", "open_level", "close_level",
-        "stop_level", "limit_level", "reason", "profit", "costs", "r", "y_pred", "y_true",
+        "model",
+        "ticket",
+        "deal_id",
+        "epic",
+        "direction",
+        "size",
+        "opened",
+        "closed",
+        "open_level",
+        "close_level",
+        "stop_level",
+        "limit_level",
+        "reason",
+        "profit",
+        "costs",
+        "r",
+        "y_pred",
+        "y_true",
     ];
     assert_eq!(keys(&trades[0]), trade_keys);
     let last = arena.json(&format!("{odd}/trades?last=3")).await;

@@ -171,8 +171,7 @@ impl Inner {
     async fn keep(&mut self, is_durable: bool) -> Result<(), Stopped> {
         let slice = Arc::new(Slice::default());
         let wants = Wants { summaries: true, checkpoints: true };
-        let gathered: Gathered =
-            self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
+        let gathered: Gathered = self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
         let checkpoints = gathered.report.checkpoints.clone();
         self.settlement.settle(&slice, gathered).await;
         let commit = self.settlement.take_commit(Some((checkpoints, self.bars.clone())));

@@ -16,9 +16,9 @@ use indicatif::ProgressBar;
 use tokio::sync::{Mutex, oneshot, watch};
 
 pub use self::director::Durability;
-pub use self::pump::{Ending, Pace};
 use self::director::{Director, Inner, Operate, Stopped};
 use self::pump::Pump;
+pub use self::pump::{Ending, Pace};
 use self::running::Running;
 use crate::bars::Resampler;
 use crate::config::Config;
@@ -155,8 +155,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     let store_thread = Arbiter::new();
     let store = plan.store;
     let store = StoreActor::start_in_arbiter(&store_thread.handle(), move |_| StoreActor::new(store));
-    let fan_out =
-        FanOut::start(&seats, config.arena.models_per_host, config.arena.arbiters, plan.deadline);
+    let fan_out = FanOut::start(&seats, config.arena.models_per_host, config.arena.arbiters, plan.deadline);
     let by_idx = seats.iter().map(|seat| (seat.lock().unwrap_or_else(PoisonError::into_inner).idx(), Arc::clone(seat)));
     let inner = Inner {
         settlement,
@@ -179,8 +178,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
 
     let server = match serving {
         Some(Serving { listener, token }) => {
-            let control: Arc<dyn Control> =
-                Arc::new(Running::new(Arc::clone(&board), director.clone(), store.clone()));
+            let control: Arc<dyn Control> = Arc::new(Running::new(Arc::clone(&board), director.clone(), store.clone()));
             let server = server::serve(listener, control, ServerOptions::new(token))?;
             let handle = server.handle();
             actix::spawn(server);

@@ -107,9 +107,7 @@ impl Pump {
                     tokio::task::yield_now().await;
                 }
                 Some(FeedEvent::Bars(block)) => {
-                    self.resampler
-                        .push_bars(&block, &mut pending)
-                        .map_err(|error| Stopped(error.to_string()))?;
+                    self.resampler.push_bars(&block, &mut pending).map_err(|error| Stopped(error.to_string()))?;
                     tokio::task::yield_now().await;
                 }
                 Some(FeedEvent::Close { time, streams }) => {

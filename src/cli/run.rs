@@ -100,8 +100,8 @@ fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 fn serving(address: SocketAddr, data: &Path) -> Result<Serving, Failure> {
     let listener = bind(address)?;
-    let token = server::token(data)
-        .map_err(|error| Failure::new(FAILED, format!("token in {}: {error}", data.display())))?;
+    let token =
+        server::token(data).map_err(|error| Failure::new(FAILED, format!("token in {}: {error}", data.display())))?;
     Ok(Serving { listener, token })
 }
 
@@ -153,9 +153,8 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         }
         FeedSource::Replay => {
             let files = config.feed.quotes.iter();
-            let recordings: Vec<Recording> = files
-                .map(|(epic, file)| Recording::Quotes { epic: *epic, input: Input::File(file.clone()) })
-                .collect();
+            let recordings: Vec<Recording> =
+                files.map(|(epic, file)| Recording::Quotes { epic: *epic, input: Input::File(file.clone()) }).collect();
             Box::new(Replay::open(&recordings, feed::OnBad::Skip)?)
         }
     };
@@ -178,11 +177,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         feed,
         models: Arc::new(models::build),
         durability: if is_live { Durability::EveryRound } else { Durability::EverySecond },
-        pace: Pace {
-            speed,
-            live_speed_max: 0.0,
-            skips_silence: (is_synthetic && speed > 1.0).then_some(SILENCE_MAX),
-        },
+        pace: Pace { speed, live_speed_max: 0.0, skips_silence: (is_synthetic && speed > 1.0).then_some(SILENCE_MAX) },
         has_tail: !is_synthetic,
         deadline: is_live.then(|| Duration::from_micros(deadline)),
         serving: Some(serving),

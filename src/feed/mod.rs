@@ -11,6 +11,7 @@ mod field;
 mod lines;
 pub mod replay;
 pub mod session;
+pub mod synthetic;
 
 use std::sync::Arc;
 

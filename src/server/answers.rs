@@ -99,11 +99,7 @@ pub(super) struct TradesQuery {
     last: Option<usize>,
 }
 
-pub(super) async fn trades(
-    arena: Arena,
-    path: Name,
-    query: Result<web::Query<TradesQuery>, Error>,
-) -> HttpResponse {
+pub(super) async fn trades(arena: Arena, path: Name, query: Result<web::Query<TradesQuery>, Error>) -> HttpResponse {
     let Ok(query) = query else {
         return bad_request("the only parameter is last=N, the number of latest trades");
     };

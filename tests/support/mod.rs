@@ -317,32 +317,34 @@ impl Control for DemoControl {
     }
 
     fn model(&self, model: String) -> BoxFuture<'_, Result<ModelView, ControlError>> {
-        Box::pin(ready(self.find(&model).map(|(row, curve)| ModelView {
-            content_hash: "5f".repeat(32),
-            generation: 0,
-            registered: Some(UtcMicros(START)),
-            settings: [
-                ("kind", "momentum"),
-                ("lookback", "3"),
-                ("threshold", "0.00003"),
-                ("bar", "1m"),
-                ("stop", "10"),
-                ("limit", "20"),
-                ("hold", "3m"),
-                ("size", "1"),
-                ("direction", "both"),
-            ]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .to_vec(),
-            lifecycle: self
-                .board()
-                .lifecycle
-                .iter()
-                .filter(|change| change.model == row.model)
-                .map(|change| (**change).clone())
-                .collect(),
-            curve: (*curve).clone(),
-            row: (*row).clone(),
+        Box::pin(ready(self.find(&model).map(|(row, curve)| {
+            ModelView {
+                content_hash: "5f".repeat(32),
+                generation: 0,
+                registered: Some(UtcMicros(START)),
+                settings: [
+                    ("kind", "momentum"),
+                    ("lookback", "3"),
+                    ("threshold", "0.00003"),
+                    ("bar", "1m"),
+                    ("stop", "10"),
+                    ("limit", "20"),
+                    ("hold", "3m"),
+                    ("size", "1"),
+                    ("direction", "both"),
+                ]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .to_vec(),
+                lifecycle: self
+                    .board()
+                    .lifecycle
+                    .iter()
+                    .filter(|change| change.model == row.model)
+                    .map(|change| (**change).clone())
+                    .collect(),
+                curve: (*curve).clone(),
+                row: (*row).clone(),
+            }
         })))
     }
 
@@ -352,9 +354,9 @@ impl Control for DemoControl {
 
     fn command(&self, command: Command) -> BoxFuture<'_, Result<Done, ControlError>> {
         let answer = match &command {
-            Command::Promote { model, is_override: false, .. } => self.find(model.as_str()).and_then(|_| {
-                Err(ControlError::Refused(format!("{model} misses G2 lower bound and G4 days")))
-            }),
+            Command::Promote { model, is_override: false, .. } => self
+                .find(model.as_str())
+                .and_then(|_| Err(ControlError::Refused(format!("{model} misses G2 lower bound and G4 days")))),
             Command::Promote { model, .. } | Command::Demote { model, .. } | Command::Retire { model, .. } => {
                 self.find(model.as_str()).map(|_| Done::default())
             }
