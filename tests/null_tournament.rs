@@ -54,7 +54,7 @@ fn config() -> PromotionConfig {
 }
 
 /// Every candidate trades once a round; the first has `edge`. The first promotion: seat and round.
-fn tournament(seed: u64, candidates: u32, rounds: i64, edge: f64) -> (Option<(SeatIdx, i64)>, Promoter) {
+fn tournament(seed: u64, candidates: u32, rounds: u64, edge: f64) -> (Option<(SeatIdx, u64)>, Promoter) {
     let mut draws = Draws(seed);
     let mut promoter = Promoter::new(&config(), "EUR", "tournament");
     for seat in 0..candidates {
@@ -70,22 +70,22 @@ fn tournament(seed: u64, candidates: u32, rounds: i64, edge: f64) -> (Option<(Se
         promoter.on_warm(SeatIdx(seat), UtcMicros(0));
     }
     let mut episodes = Vec::new();
-    for round in 1..=rounds {
+    for (round, end) in (1..=rounds).zip((1..).map(|round| round * MINUTE)) {
         episodes.clear();
         for seat in 0..candidates {
             let x = draws.outcome(if seat == 0 { edge } else { 0.0 });
             episodes.push(Episode {
                 seat: SeatIdx(seat),
-                number: u64::try_from(round).unwrap(),
-                opened: UtcMicros((round - 1) * MINUTE),
-                closed: UtcMicros(round * MINUTE - 1),
+                number: round,
+                opened: UtcMicros(end - MINUTE),
+                closed: UtcMicros(end - 1),
                 profit: Money::from_micros(if x > 0.0 { 10_000_000 } else { -10_000_000 }),
                 costs: Money::ZERO,
                 rho_micros: 1e7,
                 x,
             });
         }
-        let changes = promoter.on_round(UtcMicros(round * MINUTE), &mut episodes, |_| true);
+        let changes = promoter.on_round(UtcMicros(end), &mut episodes, |_| true);
         if let Some(change) = changes.iter().find(|change| change.to == State::Live) {
             return (Some((change.seat, round)), promoter);
         }
