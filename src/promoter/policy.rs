@@ -103,6 +103,7 @@ impl Promoter {
             floor_r: info.floor_r,
             generation,
             state: State::Warming,
+            registered: time,
             since: time,
             place: None,
             is_in_slot: false,
@@ -322,6 +323,9 @@ impl Promoter {
         }
         // A slot is kept for the best even while it is in a position: the next best must not slip in before it.
         let free = slots.saturating_sub(self.live.len() + self.pending.len());
+        if free == 0 {
+            return;
+        }
         let ready = self.ready(time);
         let count = ready.len();
         let first: Vec<_> = ready.into_iter().filter(|idx| !self.pending.contains(idx)).take(free).collect();

@@ -35,6 +35,8 @@ pub(super) struct Seat {
     pub floor_r: f64,
     pub generation: u32,
     pub state: State,
+    /// When its number was given out.
+    pub registered: UtcMicros,
     /// Episodes opened before this count for nothing.
     pub since: UtcMicros,
     pub place: Option<SlotPlace>,
