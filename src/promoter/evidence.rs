@@ -349,7 +349,7 @@ mod tests {
         assert!(!evidence.is_breached(), "the floor itself is no breach");
         evidence.on_episode(-3.000_001);
         assert!(evidence.is_breached());
-        assert_eq!(evidence.lcb_fast(0.05), f64::NEG_INFINITY);
+        assert!(evidence.lcb_fast(0.05) < f64::MIN, "no bound holds");
         evidence.on_episode(-1_000.0);
         assert_eq!(evidence.log_wealth(), Some(f64::NEG_INFINITY), "bankrupt, not NaN");
     }

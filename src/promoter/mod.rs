@@ -9,19 +9,24 @@
 //! promise. What later storeys add (drawdown, deflated Sharpe, challenger against champion, decay, parity) is not here.
 
 mod audit;
+mod checkpoint;
+mod commands;
 mod evidence;
 mod gates;
 mod policy;
 mod reads;
+mod records;
+mod seat;
 mod slots;
 #[cfg(test)]
 mod tests;
 mod verify;
 
 pub use audit::{GENESIS, with_wall_time};
+pub use checkpoint::RestoreError;
 pub use evidence::{Evidence, Sum};
 pub use gates::{Gate, GateInputs, gates, threshold};
-pub use policy::{Promoter, RegisterInfo, RestoreError};
+pub use policy::{Promoter, RegisterInfo};
 pub use reads::{EvidenceRow, RankKey};
 pub use slots::{Slot, SlotPlace, SlotTable, start_wealth};
 pub use verify::{VerifyError, VerifyReport, verify};

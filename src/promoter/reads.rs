@@ -21,6 +21,8 @@ pub struct EvidenceRow {
     pub generation: u32,
     /// Its state.
     pub state: State,
+    /// When it was registered.
+    pub registered: UtcMicros,
     /// When its evidence begins: episodes opened earlier count for nothing.
     pub since: UtcMicros,
     /// Episodes counted.
@@ -88,6 +90,7 @@ impl Promoter {
             content_hash: seat.content_hash,
             generation: seat.generation,
             state: seat.state,
+            registered: seat.registered,
             since: seat.since,
             episodes: evidence.n(),
             mean_r: evidence.mean_r(),

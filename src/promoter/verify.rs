@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::audit::{Body, Bound, Decision, GENESIS, Kind, Real, Trigger, hex, promotion_of, signed_text};
 use super::evidence::Evidence;
 use super::gates::{GateInputs, gates, threshold};
-use super::policy::{days, family_level};
+use super::records::family_level;
+use super::seat::days;
 use super::slots::start_wealth;
 use crate::config::{PromotionConfig, PromotionMode};
 use crate::domain::{Micros, UtcMicros};
@@ -155,10 +156,10 @@ fn check(body: &Body) -> Result<bool, String> {
     let is_ready = is_passed && decision.confirmed >= config.confirm_events && config.mode != PromotionMode::Off;
     let place = decision.ready.iter().position(|ready| ready.seat == candidate.seat);
     match (body.kind, body.trigger) {
+        (Kind::Promote, Trigger::Operator { is_override: true })
+            if candidate.flags.iter().any(|flag| flag == "override") => {}
         (Kind::Promote, Trigger::Operator { is_override: true }) => {
-            if candidate.flags.iter().all(|flag| flag != "override") {
-                return Err("it was promoted by override and is not marked so".to_owned());
-            }
+            return Err("it was promoted by override and is not marked so".to_owned());
         }
         (Kind::Promote, trigger) => {
             let place = place.ok_or("it was promoted and is not among the ready")?;
