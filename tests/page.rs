@@ -3,6 +3,13 @@
 //! Chromium is driven through chromedriver's W3C interface; without the two the test says that it was skipped.
 //! The pictures are in `target/page/`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "a test ends where something unexpected happens, and says what it skipped"
+)]
+
 mod support;
 
 use std::io::{BufRead, BufReader};
@@ -46,7 +53,9 @@ impl Driver {
         let port = lines
             .by_ref()
             .map_while(Result::ok)
-            .find_map(|line| line.split("started successfully on port ").nth(1).map(|rest| rest.trim_end_matches('.').to_owned()))
+            .find_map(|line| {
+                line.split("started successfully on port ").nth(1).map(|rest| rest.trim_end_matches('.').to_owned())
+            })
             .filter(|port| port.parse::<u16>().is_ok());
         // Whatever else it says is read away, so that it never waits for us.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
@@ -207,7 +216,9 @@ async fn check_rows(window: &Window, control: &DemoControl, name: &str, n_rows: 
     assert!(n_elements <= 60 && n_elements as usize >= n_rows.min(20), "{name}: {n_elements} elements");
 
     // The last row is there once one scrolls to it.
-    window.run("scrollTo(0, document.getElementById('list').getBoundingClientRect().bottom + scrollY - innerHeight)").await;
+    window
+        .run("scrollTo(0, document.getElementById('list').getBoundingClientRect().bottom + scrollY - innerHeight)")
+        .await;
     let last = format!("[...{IN_ROWS}].some(tr => tr.cells[0].textContent === '{n_rows}')");
     window.wait_for(&last).await;
     window.run("scrollTo(0, 0)").await;
@@ -227,13 +238,17 @@ async fn check_rows(window: &Window, control: &DemoControl, name: &str, n_rows: 
     assert!(longest < 500.0, "{name}: a task of {longest} ms");
 
     // The name that would be markup is text.
-    window.run("const s = document.getElementById('search'); s.value = 'odd/name'; s.dispatchEvent(new Event('input'))").await;
+    window
+        .run("const s = document.getElementById('search'); s.value = 'odd/name'; s.dispatchEvent(new Event('input'))")
+        .await;
     let found = window.run(&format!("return [...{IN_ROWS}].map(tr => tr.cells[1].title)")).await;
     assert_eq!(found, json!([ODD_NAME]));
     window.run("const s = document.getElementById('search'); s.value = ''; s.dispatchEvent(new Event('input'))").await;
 
     // Sorting by the heading of the net profit puts the best first, then the worst.
-    let net = format!("return [...{IN_ROWS}].slice(0, 15).map(tr => parseFloat(tr.cells[4].textContent.replaceAll(',', '').replace('−', '-')) || 0)");
+    let net = format!(
+        "return [...{IN_ROWS}].slice(0, 15).map(tr => parseFloat(tr.cells[4].textContent.replaceAll(',', '').replace('−', '-')) || 0)"
+    );
     for is_falling in [true, false] {
         window.run("document.querySelectorAll('#heads button')[4].click()").await;
         let values: Vec<f64> = serde_json::from_value(window.run(&net).await).unwrap();
@@ -244,7 +259,11 @@ async fn check_rows(window: &Window, control: &DemoControl, name: &str, n_rows: 
 }
 
 async fn check_panel(window: &Window, name: &str) {
-    let press = |key: &str| format!("(document.activeElement.closest('tr.row') || document.body).dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', bubbles: true }}))");
+    let press = |key: &str| {
+        format!(
+            "(document.activeElement.closest('tr.row') || document.body).dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', bubbles: true }}))"
+        )
+    };
     window.run(&format!("{IN_ROWS}[0].focus(); {}", press("Enter"))).await;
     window.wait_for("document.querySelectorAll('#panel section').length >= 4").await;
     let text = window.run("return document.getElementById('panel').innerText").await;

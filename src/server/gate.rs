@@ -65,9 +65,12 @@ impl Gate {
         let Some(host) = host(headers) else { return false };
         let name = without_port(host).to_ascii_lowercase();
         let is_loopback_name = name == "localhost"
-            || name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(&name).parse().is_ok_and(
-                |address: IpAddr| address.is_loopback(),
-            );
+            || name
+                .strip_prefix('[')
+                .and_then(|n| n.strip_suffix(']'))
+                .unwrap_or(&name)
+                .parse()
+                .is_ok_and(|address: IpAddr| address.is_loopback());
         is_loopback_name || self.hosts.contains(&name)
     }
 
@@ -105,7 +108,9 @@ fn host(headers: &HeaderMap) -> Option<&str> {
 
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && (name.ends_with(']') || !name.contains(':')) => {
+        Some((name, port))
+            if port.bytes().all(|b| b.is_ascii_digit()) && (name.ends_with(']') || !name.contains(':')) =>
+        {
             name
         }
         _ => host,

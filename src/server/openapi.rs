@@ -148,9 +148,7 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
 }
 
 fn responses() -> Value {
-    let problem = |description: &str, schema: &str| {
-        json!({ "description": description, "content": { "application/json": { "schema": schema_ref(schema) } } })
-    };
+    let problem = |description: &str, schema: &str| json!({ "description": description, "content": { "application/json": { "schema": schema_ref(schema) } } });
     json!({
         "Invalid": problem("The request makes no sense as it stands.", "Problem"),
         "Unauthorized": problem("The token is missing or wrong; repeated failures are slowed.", "Problem"),
@@ -235,7 +233,10 @@ fn schemas() -> Value {
     );
     put("Command", partial(&[("reason", text_or_null())]));
     put("Promotion", partial(&[("reason", text_or_null()), ("override", json!({ "type": ["boolean", "null"] }))]));
-    put("Done", object(&[("changes", list("Change")), ("notes", json!({ "type": "array", "items": { "type": "string" } }))]));
+    put(
+        "Done",
+        object(&[("changes", list("Change")), ("notes", json!({ "type": "array", "items": { "type": "string" } }))]),
+    );
     put(
         "Change",
         object(&[
@@ -394,8 +395,10 @@ mod tests {
     fn every_route_is_described_and_nothing_else() {
         let document = document();
         let paths = document["paths"].as_object().unwrap();
-        let operations: usize =
-            paths.values().map(|item| item.as_object().unwrap().keys().filter(|key| *key != "parameters").count()).sum();
+        let operations: usize = paths
+            .values()
+            .map(|item| item.as_object().unwrap().keys().filter(|key| *key != "parameters").count())
+            .sum();
         assert_eq!(operations, ROUTES.len());
         for entry in ROUTES {
             let operation = &paths[entry.path][entry.method.to_ascii_lowercase()];

@@ -63,9 +63,14 @@ mod tests {
         assert_eq!(PAGE.matches("<script").count(), 1, "the policy knows one script");
         assert_eq!(PAGE.matches("<style").count(), 1, "the policy knows one style");
         assert!(!policy().contains("'none'; style") && policy().contains("style-src 'sha256-"));
-        for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", " style=\"", " on"] {
+        for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", " style=\"", " on"]
+        {
             let is_handler = forbidden == " on";
-            let found = if is_handler { PAGE.contains(" onclick=") || PAGE.contains(" onload=") } else { PAGE.contains(forbidden) };
+            let found = if is_handler {
+                PAGE.contains(" onclick=") || PAGE.contains(" onload=")
+            } else {
+                PAGE.contains(forbidden)
+            };
             assert!(!found, "the page must not use {forbidden}");
         }
         let hosts: Vec<&str> = PAGE.match_indices("http").map(|(at, _)| &PAGE[at..(at + 26).min(PAGE.len())]).collect();

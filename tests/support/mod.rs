@@ -224,7 +224,7 @@ fn card(idx: usize, seed: &AtomicU64) -> (Row, Vec<f32>) {
         _ => State::Shadow,
     };
     let opened = UtcMicros(START + 56_000_000_000);
-    let is_open = idx % 3 == 0 && n_trades > 0 && state != State::Retired;
+    let is_open = idx.is_multiple_of(3) && n_trades > 0 && state != State::Retired;
     let model = model_name(idx);
     let ticket_name = model.split(':').next().unwrap_or_default().to_owned();
     let row = Row {
@@ -246,7 +246,7 @@ fn card(idx: usize, seed: &AtomicU64) -> (Row, Vec<f32>) {
         win_rate: (n_trades > 0).then(|| wins as f64 / n),
         exposure: (n_trades > 0).then(|| draw(seed) * 0.6),
         open_position: is_open.then(|| PositionRow {
-            direction: if idx % 2 == 0 { Direction::Long } else { Direction::Short },
+            direction: if idx.is_multiple_of(2) { Direction::Long } else { Direction::Short },
             size: Size::from_micros(1_000_000),
             opened,
             open_level: price(1.3867),
@@ -317,32 +317,34 @@ impl Control for DemoControl {
     }
 
     fn model(&self, model: String) -> BoxFuture<'_, Result<ModelView, ControlError>> {
-        Box::pin(ready(self.find(&model).map(|(row, curve)| ModelView {
-            content_hash: "5f".repeat(32),
-            generation: 0,
-            registered: Some(UtcMicros(START)),
-            settings: [
-                ("kind", "momentum"),
-                ("lookback", "3"),
-                ("threshold", "0.00003"),
-                ("bar", "1m"),
-                ("stop", "10"),
-                ("limit", "20"),
-                ("hold", "3m"),
-                ("size", "1"),
-                ("direction", "both"),
-            ]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .to_vec(),
-            lifecycle: self
-                .board()
-                .lifecycle
-                .iter()
-                .filter(|change| change.model == row.model)
-                .map(|change| (**change).clone())
-                .collect(),
-            curve: (*curve).clone(),
-            row: (*row).clone(),
+        Box::pin(ready(self.find(&model).map(|(row, curve)| {
+            ModelView {
+                content_hash: "5f".repeat(32),
+                generation: 0,
+                registered: Some(UtcMicros(START)),
+                settings: [
+                    ("kind", "momentum"),
+                    ("lookback", "3"),
+                    ("threshold", "0.00003"),
+                    ("bar", "1m"),
+                    ("stop", "10"),
+                    ("limit", "20"),
+                    ("hold", "3m"),
+                    ("size", "1"),
+                    ("direction", "both"),
+                ]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .to_vec(),
+                lifecycle: self
+                    .board()
+                    .lifecycle
+                    .iter()
+                    .filter(|change| change.model == row.model)
+                    .map(|change| (**change).clone())
+                    .collect(),
+                curve: (*curve).clone(),
+                row: (*row).clone(),
+            }
         })))
     }
 
@@ -352,9 +354,9 @@ impl Control for DemoControl {
 
     fn command(&self, command: Command) -> BoxFuture<'_, Result<Done, ControlError>> {
         let answer = match &command {
-            Command::Promote { model, is_override: false, .. } => self.find(model.as_str()).and_then(|_| {
-                Err(ControlError::Refused(format!("{model} misses G2 lower bound and G4 days")))
-            }),
+            Command::Promote { model, is_override: false, .. } => self
+                .find(model.as_str())
+                .and_then(|_| Err(ControlError::Refused(format!("{model} misses G2 lower bound and G4 days")))),
             Command::Promote { model, .. } | Command::Demote { model, .. } | Command::Retire { model, .. } => {
                 self.find(model.as_str()).map(|_| Done::default())
             }
