@@ -9,7 +9,9 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use arena::domain::{CloseReason, Direction, Micros, Ohlc, Order, Prediction, SeatIdx, Tick, Trade, UtcMicros};
+use arena::domain::{
+    CloseReason, ContentHash, Direction, Micros, Ohlc, Prediction, RiskUnit, SeatIdx, Tick, UtcMicros,
+};
 use arena::flow::{Board, Change, Explanation, GateVerdict, Row, State, Verdict};
 use arena::store::entry::{BarEntry, Refusal, SeatEntry, encode};
 use arena::store::views::{BOARD, HEAD, Head, ROSTER, RosterEntry, explain_record};
@@ -117,25 +119,28 @@ fn row(rank: u32, entry: &RosterEntry, state: State) -> Row {
     }
 }
 
-fn trade(deal: u64, made: &str, opened: &str, closed: &str) -> Trade {
-    Trade {
-        deal,
-        made: at(made),
-        direction: Direction::Long,
+fn registered() -> SeatEntry {
+    SeatEntry::Registered {
         size: "1".parse().unwrap(),
-        opened: at(opened),
-        closed: at(closed),
-        open_level: "1.1003".parse().unwrap(),
-        close_level: "1.1011".parse().unwrap(),
-        stop_level: "1.0995".parse().unwrap(),
-        limit_level: "1.1015".parse().unwrap(),
+        stop: "0.0008".parse().unwrap(),
+        limit: "0.0012".parse().unwrap(),
+        hold: Micros(120_000_000),
+        latency: Micros(250_000),
+        bar: Micros(60_000_000),
+        risk: RiskUnit { rho_micros: 8_000_000.0, floor_r: 3.0, cost_stress: 1.25 },
+        content_hash: ContentHash([0; 32]),
+    }
+}
+
+/// A long of 8 points' profit at a risk unit of 8.
+fn closed(opened: &str, closed: &str) -> SeatEntry {
+    SeatEntry::Closed {
+        after: at(closed) - at(opened),
+        level: "1.1011".parse().unwrap(),
         reason: CloseReason::Time,
         profit: "8".parse().unwrap(),
         costs: "0".parse().unwrap(),
-        r: 1.0,
         x: 1.0,
-        y_pred: Some(1.0001),
-        y_true: 1.1011 / 1.1003,
         adverse: "0".parse().unwrap(),
         favourable: "0.0008".parse().unwrap(),
     }
@@ -174,27 +179,24 @@ fn store_in(dir: &Path) {
         prediction: Prediction { y_pred: Some(1.0001), signal },
         is_acted,
     };
-    let order = |made: &str| Order {
-        made: at(made),
-        direction: Direction::Long,
-        from: at(made) + Micros(250_000),
-        until: at(made) + Micros(60_000_000),
-        y_pred: Some(1.0001),
-    };
+    let ordered = |made: &str| SeatEntry::Ordered { time: at(made), direction: Direction::Long, y_pred: Some(1.0001) };
+    let opened =
+        |made: &str, time: &str| SeatEntry::Opened { after: at(time) - at(made), level: "1.1003".parse().unwrap() };
     for entry in [
+        registered(),
         predicted("00:01:00", Some(Direction::Long), true),
-        SeatEntry::Ordered(order("00:01:00")),
-        SeatEntry::Lapsed { made: at("00:01:00") },
+        ordered("00:01:00"),
+        SeatEntry::Lapsed,
         predicted("00:02:00", Some(Direction::Long), true),
-        SeatEntry::Ordered(order("00:02:00")),
-        SeatEntry::Opened { deal: 1, time: at("00:02:05"), level: "1.1003".parse().unwrap() },
-        SeatEntry::Closed(trade(1, "00:02:00", "00:02:05", "00:02:30.25")),
+        ordered("00:02:00"),
+        opened("00:02:00", "00:02:05"),
+        closed("00:02:05", "00:02:30.25"),
         predicted("00:03:00", Some(Direction::Long), true),
-        SeatEntry::Ordered(order("00:03:00")),
-        SeatEntry::Opened { deal: 2, time: at("00:03:20"), level: "1.1003".parse().unwrap() },
-        SeatEntry::Closed(trade(2, "00:03:00", "00:03:20", "00:03:40")),
+        ordered("00:03:00"),
+        opened("00:03:00", "00:03:20"),
+        closed("00:03:20", "00:03:40"),
         predicted("00:04:00", Some(Direction::Long), true),
-        SeatEntry::Ordered(order("00:04:00")),
+        ordered("00:04:00"),
     ] {
         encode(&entry, &mut lane);
     }
@@ -202,6 +204,7 @@ fn store_in(dir: &Path) {
 
     let mut lane = Vec::new();
     for entry in [
+        registered(),
         predicted("00:01:00", None, false),
         predicted("00:02:00", Some(Direction::Short), false),
         SeatEntry::Refused { time: at("00:03:00"), reason: Refusal::Session },

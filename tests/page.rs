@@ -174,6 +174,7 @@ async fn the_page_shows_the_arena_in_a_browser() {
         ("30-wide", 30, 1720, 900, false),
         ("30-dark", 30, 1440, 900, true),
         ("1000-light", 1_000, 1200, 900, false),
+        ("30-tablet", 30, 800, 1000, false),
         ("1000-phone", 1_000, 390, 844, false),
         ("30-phone-dark", 30, 390, 844, true),
         ("0-light", 0, 1440, 900, false),
@@ -216,6 +217,12 @@ async fn the_page_shows_the_arena_in_a_browser() {
 async fn check_rows(window: &Window, control: &DemoControl, name: &str, n_rows: usize) {
     let n_elements = window.run(&format!("return {IN_ROWS}.length")).await.as_u64().unwrap();
     assert!(n_elements <= 60 && n_elements as usize >= n_rows.min(20), "{name}: {n_elements} elements");
+
+    // Columns that a narrow window hides leave their room to the others.
+    let spare = window
+        .run(&format!("const seen = [...{IN_ROWS}[0].cells].filter(td => td.offsetWidth); return Math.max(...seen.map(td => td.getBoundingClientRect().right)) - document.getElementById('board').getBoundingClientRect().right"))
+        .await;
+    assert!(spare.as_f64().unwrap().abs() < 2.0, "{name}: {spare} px between the last cell and the table's edge");
 
     // The last row is there once one scrolls to it.
     window

@@ -133,6 +133,8 @@ fn fill(board: &mut Board, n_rows: usize, seed: &AtomicU64) {
     }
     board.time = Some(UtcMicros(START + 15 * 3_600_000_000 + 42 * 60_000_000));
     board.health = Health {
+        from: None,
+        to: None,
         quotes: 1_204_331,
         bad_quotes: vec![("crossed".to_owned(), 3), ("out_of_order".to_owned(), 12)],
         bars: vec![
