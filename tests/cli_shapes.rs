@@ -9,15 +9,16 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
+use arena::config::PromotionConfig;
 use arena::domain::{
     CloseReason, ContentHash, Direction, Micros, Ohlc, Prediction, RiskUnit, SeatIdx, Tick, UtcMicros,
 };
-use arena::flow::{Board, Change, Explanation, GateVerdict, Row, State, Verdict};
+use arena::flow::{Board, Explanation, GateVerdict, Row, State, Verdict};
+use arena::promoter::{Promoter, RegisterInfo};
 use arena::store::entry::{BarEntry, Refusal, SeatEntry, encode};
 use arena::store::views::{BOARD, HEAD, Head, ROSTER, RosterEntry, explain_record};
 use arena::store::{Commit, Lane, Sled, Store};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 const EPIC: &str = "CS.D.EURUSD.TODAY.IP";
 const SWEPT: &str = "momentum:lookback=3,threshold=0.00003,hold=1m";
@@ -119,6 +120,12 @@ fn row(rank: u32, entry: &RosterEntry, state: State) -> Row {
     }
 }
 
+fn promotion() -> PromotionConfig {
+    let text = "[[markets]]\nepic = \"A\"\npoint = 0.0001\n[[models]]\nkind = \"breakout\"\n\
+                params = { lookback = 3 }\nhold = \"3m\"\nstop = 8\nlimit = 12\n";
+    arena::config::parse(text, "arena.toml", Path::new("")).unwrap().promotion
+}
+
 fn registered() -> SeatEntry {
     SeatEntry::Registered {
         size: "1".parse().unwrap(),
@@ -214,27 +221,19 @@ fn store_in(dir: &Path) {
     }
     commit.append(Lane::Seat(1), lane);
 
-    let changes = [
-        (0, State::Warming, State::Shadow, "00:01:00", "its window is full"),
-        (0, State::Shadow, State::Eligible, "00:02:00", "passed, every gate"),
-    ];
-    let mut lane = Vec::new();
-    let mut lifecycle = Vec::new();
-    let mut prev = "0".repeat(64);
-    for (seq, (seat, from, to, time, reason)) in (1..).zip(changes) {
-        let model = seats[seat].model.as_str().into();
-        let seat = SeatIdx(u32::try_from(seat).unwrap());
-        let change = Change { time: at(time), seat, model, from, to, reason: reason.to_owned() };
-        let body = json!({
-            "kind": "test", "time": change.time, "reason": change.reason,
-            "candidate": { "model": change.model, "seat": seat, "from": from, "to": to },
-        });
-        lifecycle.push(std::sync::Arc::new(change));
-        let signed = format!(r#"{{"seq":{seq},"prev":"{prev}","body":{body}}}"#);
-        prev = Sha256::digest(&signed).iter().map(|byte| format!("{byte:02x}")).collect();
-        encode(&format!(r#"{},"hash":"{prev}"}}"#, &signed[..signed.len() - 1]), &mut lane);
+    // A chain as the promoter makes it, since `audit verify` takes its decisions again.
+    let mut promoter = Promoter::new(&promotion(), "GBP", &"c".repeat(64));
+    for (seat, entry) in (0..).zip(&seats) {
+        let (model, content_hash) = (entry.model.as_str().into(), ContentHash([seat; 32]));
+        let seat = SeatIdx(u32::from(seat));
+        promoter.register(at("00:00:00"), &RegisterInfo { seat, model, content_hash, floor_r: 3.0 });
     }
+    let mut changes = promoter.on_warm(SeatIdx(0), at("00:01:00"));
+    changes.extend(promoter.retire(&seats[0].model, at("00:02:00"), Some("done, no edge")).unwrap());
+    let mut lane = Vec::new();
+    promoter.take_audit().iter().for_each(|record| encode(record, &mut lane));
     commit.append(Lane::Audit, lane);
+    let lifecycle = changes.into_iter().map(std::sync::Arc::new).collect();
 
     let states = [State::Eligible, State::Live, State::Shadow];
     let rows = (1..).zip(&seats).zip(states).map(|((rank, seat), state)| row(rank, seat, state).into()).collect();
@@ -348,10 +347,10 @@ fn an_arena_at_rest_answers_in_the_documented_shapes() {
 
     let model = ask(&["show", &seat.ticket_of(0)]);
     assert_eq!((&model["row"]["model"], &model["generation"]), (&json!(SWEPT), &json!(1)));
-    assert_eq!(model["lifecycle"][1]["to"], "eligible");
+    assert_eq!(model["lifecycle"][1]["to"], "retired");
 
     let audit = ask(&["audit", "verify"]);
-    assert_eq!(keys(&audit), ["ok", "records", "last_hash", "problem"]);
+    assert_eq!(keys(&audit), ["ok", "records", "promotions", "demotions", "recomputed", "last_hash", "problem"]);
     assert_eq!((&audit["ok"], &audit["records"]), (&json!(true), &json!(2)));
 }
 
