@@ -122,7 +122,6 @@ pub(crate) fn event_clients(count: usize) {
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::UtcMicros;
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
