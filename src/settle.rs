@@ -66,6 +66,9 @@ impl Journal for SliceJournal {
     }
 }
 
+/// The checkpoint of every seat, and the resampler's.
+pub type Checkpoints = (Vec<(SeatIdx, Vec<u8>)>, Vec<u8>);
+
 /// Where a restarted arena goes on.
 #[derive(Clone, Debug, Default)]
 pub struct Resume {
@@ -764,7 +767,7 @@ impl Settlement {
 
     /// What has gathered since the last commit. With `checkpoints` (every seat's, and the resampler's `bars`) it is a
     /// place to go on from; without, entries alone.
-    pub fn take_commit(&mut self, checkpoints: Option<(Vec<(SeatIdx, Vec<u8>)>, Vec<u8>)>) -> Commit {
+    pub fn take_commit(&mut self, checkpoints: Option<Checkpoints>) -> Commit {
         let mut commit = std::mem::take(&mut self.commit);
         if let Some((seats, bars)) = checkpoints {
             let records = &mut commit.records;

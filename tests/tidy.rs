@@ -39,15 +39,38 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "bars", "config", "control", "domain", "feed", "flow", "ledger", "models", "seats", "server", "settle",
-            "store", "telemetry",
+            "bars",
+            "config",
+            "control",
+            "domain",
+            "feed",
+            "flow",
+            "ledger",
+            "models",
+            "seats",
+            "server",
+            "settle",
+            "store",
+            "telemetry",
         ],
     ),
     (
         "cli",
         &[
-            "app", "bars", "config", "control", "domain", "feed", "flow", "ledger", "models", "promoter", "server",
-            "sim", "store", "telemetry",
+            "app",
+            "bars",
+            "config",
+            "control",
+            "domain",
+            "feed",
+            "flow",
+            "ledger",
+            "models",
+            "promoter",
+            "server",
+            "sim",
+            "store",
+            "telemetry",
         ],
     ),
 ];
@@ -79,8 +102,17 @@ const SHELLS: &[&str] = &[
 
 /// Files of sentences about what lies outside: what a pure file must not name.
 const OUTSIDE: &[&str] = &[
-    "std::fs", "std::env", "std::process", "TcpListener", "TcpStream", "UdpSocket", "File::open", "File::create",
-    "tokio::fs", "tokio::net", "reqwest",
+    "std::fs",
+    "std::env",
+    "std::process",
+    "TcpListener",
+    "TcpStream",
+    "UdpSocket",
+    "File::open",
+    "File::create",
+    "tokio::fs",
+    "tokio::net",
+    "reqwest",
 ];
 
 const LINES_MAX: usize = 800;

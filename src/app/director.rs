@@ -38,7 +38,7 @@ pub enum Durability {
 /// A slice on its way from the pump.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Answer, Stopped>")]
-pub struct SliceArrived {
+pub(super) struct SliceArrived {
     /// The rounds.
     pub slice: Arc<Slice>,
     /// The resampler as it was after them, where the slice ends at a place to go on from.
@@ -49,7 +49,7 @@ pub struct SliceArrived {
 
 /// What the pump must know after a slice.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Answer {
+pub(super) struct Answer {
     /// Whether nobody is eligible or live, so that rounds may travel in slices.
     pub is_quiet: bool,
     /// Whether anybody is live.
@@ -59,12 +59,12 @@ pub struct Answer {
 /// The arena cannot go on.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Stopped(pub String);
+pub(super) struct Stopped(pub String);
 
 /// The feed has ended, or the arena is asked to stop: everything is made durable.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), Stopped>")]
-pub struct Drain {
+pub(super) struct Drain {
     /// The resampler as it is, with the bars that are open.
     pub bars: Vec<u8>,
     /// Whether the feed has ended for good.
@@ -74,22 +74,22 @@ pub struct Drain {
 /// An operator's command.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Done, ControlError>")]
-pub struct Operate(pub Command);
+pub(super) struct Operate(pub Command);
 
 /// Asks for the gates of a model.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Explanation, ControlError>")]
-pub struct Explain(pub String);
+pub(super) struct Explain(pub String);
 
 /// Asks for everything about a model but its trades.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<ModelView, ControlError>")]
-pub struct View(pub String);
+pub(super) struct View(pub String);
 
 /// Asks for the roster's entry of a model.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<crate::store::views::RosterEntry, ControlError>")]
-pub struct Find(pub String);
+pub(super) struct Find(pub String);
 
 /// The director's own state; a lock that is handed on in order keeps slices and commands apart.
 pub(super) struct Inner {
@@ -108,7 +108,7 @@ pub(super) struct Inner {
 }
 
 /// The director actor.
-pub struct Director(pub(super) Arc<Mutex<Inner>>);
+pub(super) struct Director(pub(super) Arc<Mutex<Inner>>);
 
 impl std::fmt::Debug for Director {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -42,6 +42,9 @@ pub struct Serving {
     pub token: String,
 }
 
+/// Who is told the board while a run goes on.
+pub type OnTick = Box<dyn Fn(&Board) + Send>;
+
 /// Everything that a run needs.
 pub struct Plan {
     /// What to run.
@@ -75,7 +78,7 @@ pub struct Plan {
     /// Whether the outcome carries the journal's hash and the whole lifecycle.
     pub wants_result: bool,
     /// Told the board now and then while the run goes on (the demo's terminal).
-    pub on_tick: Option<Box<dyn Fn(&Board) + Send>>,
+    pub on_tick: Option<OnTick>,
 }
 
 impl std::fmt::Debug for Plan {

@@ -33,7 +33,7 @@ pub struct Pace {
 
 /// What the pump pumps.
 #[derive(Debug)]
-pub struct Pump {
+pub(super) struct Pump {
     /// Where quotes come from.
     pub feed: Box<dyn Feed>,
     /// What makes bars of them.
@@ -87,7 +87,7 @@ impl Pump {
     ///
     /// # Errors
     /// A sentence: the feed's, the director's, or the store's.
-    pub async fn run(mut self) -> Result<(Ending, Self), Stopped> {
+    pub(super) async fn run(mut self) -> Result<(Ending, Self), Stopped> {
         let mut anchor: Option<Anchor> = None;
         let mut pending: Vec<Round> = Vec::new();
         let mut suspensions = Vec::new();
