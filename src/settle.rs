@@ -692,7 +692,7 @@ impl Settlement {
     /// evidence. Returns the changes, the seats that join and those that end.
     ///
     /// # Errors
-    /// [`ControlError::Refused`] where it would touch a candidate that is live, or nothing is recorded.
+    /// [`ControlError::Refused`] where it would touch a candidate that is live.
     pub async fn reload(
         &mut self,
         new: Arc<Config>,
@@ -701,7 +701,6 @@ impl Settlement {
         difference: &str,
         models: &ModelFactory,
     ) -> Result<(Vec<Change>, Vec<SharedSeat>, Vec<SeatIdx>), ControlError> {
-        self.must_record()?;
         let mut leaving = Vec::new();
         for name in gone {
             let (seat, name) = self.named(name)?;

@@ -18,9 +18,6 @@ impl Settlement {
     /// [`ControlError`].
     pub async fn command(&mut self, command: &Command) -> Result<Done, ControlError> {
         let time = self.head.time.ok_or_else(|| ControlError::Refused("no bar has closed yet".to_owned()))?;
-        if !matches!(command, Command::Halt { .. } | Command::Demote { .. }) {
-            self.must_record()?;
-        }
         let sentence = |reason: &Option<String>| reason.clone().unwrap_or_else(|| "by the operator".to_owned());
         let mut notes = Vec::new();
         let changes = match command {
@@ -60,16 +57,6 @@ impl Settlement {
         written.iter().for_each(|entry| encode(entry, &mut bytes));
         self.commit.append(Lane::Desk, bytes);
         Ok(Done { changes, notes })
-    }
-
-    /// Whatever cannot be kept is not done; only what makes things safer is obeyed all the same.
-    pub(super) fn must_record(&self) -> Result<(), ControlError> {
-        match &self.recording_fault {
-            None => Ok(()),
-            Some(fault) => Err(ControlError::Refused(format!(
-                "nothing is recorded since this fault, mend it and start the arena again: {fault}"
-            ))),
-        }
     }
 
     pub(super) async fn on_desk(
