@@ -9,7 +9,7 @@ use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Difference};
 use crate::control::{Command, ControlError, Done, ModelView};
 use crate::domain::SeatIdx;
 use crate::flow::{Board, Change, Explanation, Slice};
@@ -277,7 +277,7 @@ impl Inner {
             self.seats.insert(idx, Arc::clone(seat));
         }
         self.fan_out.add(&seats, new.arena.models_per_host);
-        Ok(Done { changes, notes: vec![text] })
+        Ok(Done { changes, notes: told(&difference) })
     }
 
     fn view(&self, name: &str) -> Result<ModelView, ControlError> {
@@ -296,6 +296,28 @@ impl Inner {
             lifecycle: self.settlement.lifecycle_of(seat),
         })
     }
+}
+
+/// What a reload did, in sentences.
+fn told(difference: &Difference) -> Vec<String> {
+    let lists = [
+        ("joined", &difference.added),
+        ("retired", &difference.removed),
+        ("changed, and begun anew without evidence", &difference.changed),
+    ];
+    let mut notes: Vec<String> = lists
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| {
+            let names: Vec<&str> = names.iter().map(crate::domain::ModelId::as_str).collect();
+            format!("{what}: {}", names.join(", "))
+        })
+        .collect();
+    notes.extend(difference.applied.iter().map(|setting| format!("in force: {setting}")));
+    if notes.is_empty() {
+        notes.push("the file says what is in force already".to_owned());
+    }
+    notes
 }
 
 impl Handler<SliceArrived> for Director {
