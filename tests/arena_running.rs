@@ -57,12 +57,18 @@ fn an_operator_promotes_halts_resumes_demotes_and_retires() {
     live.until("nothing open", |live| trades_of(live).iter().all(|trade| trade["status"] != "open"));
     let desk = live.json("/api/v1/desk");
     assert_eq!((&desk["state"], &desk["reason"]), (&Value::from("halted"), &Value::from("drill")));
-    let newest = trades_of(&live)[0]["deal_reference"].clone();
+    let dealt = |live: &Live| -> Vec<Value> {
+        let known = |trade: &Value| !trade["deal_id"].is_null();
+        trades_of(live).iter().filter(|trade| known(trade)).map(|trade| trade["deal_id"].clone()).collect()
+    };
+    let newest = dealt(&live)[0].clone();
     let before = live.row("edge")["episodes"].as_u64().unwrap();
     live.until("more paper episodes", |live| live.row("edge")["episodes"].as_u64().unwrap() > before + 5);
-    assert_eq!(trades_of(&live)[0]["deal_reference"], newest, "nothing was dealt while halted");
+    // What was refused meanwhile is told, without a deal.
+    assert_eq!(dealt(&live)[0], newest, "nothing was dealt while halted");
+    assert_eq!(trades_of(&live)[0]["status"], "rejected");
     live.arena(&["resume"]).is(0);
-    live.until("live trades again", |live| trades_of(live)[0]["deal_reference"] != newest);
+    live.until("live trades again", |live| dealt(live)[0] != newest);
 
     // Demoted with a position open: it closes, with that reason.
     live.until("an open live position", |live| trades_of(live).iter().any(|trade| trade["status"] == "open"));

@@ -6,6 +6,7 @@ mod client;
 mod export;
 mod graph;
 mod inspect;
+mod narrate;
 mod operate;
 pub mod output;
 mod resample;

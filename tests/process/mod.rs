@@ -199,7 +199,9 @@ impl Live {
             assert!(!is_over, "no page: {out} {}", Watched::text(&child.err));
             thread::sleep(Duration::from_millis(10));
         };
-        Self { child, dir: dir.to_owned(), url }
+        let live = Self { child, dir: dir.to_owned(), url };
+        assert_eq!(live.get("/healthz").0, 200);
+        live
     }
 
     /// Runs a command against it.
