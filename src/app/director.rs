@@ -222,6 +222,11 @@ impl Inner {
     }
 
     async fn operate(&mut self, command: Command) -> Result<Done, ControlError> {
+        let is_recording = self.settlement.is_recording();
+        // What makes dealing safer is always obeyed; what could lead to dealing needs its record.
+        if !is_recording && matches!(command, Command::Promote { .. } | Command::Resume { .. } | Command::Reload) {
+            return Err(unrecorded("nothing done"));
+        }
         let done = match command {
             Command::Reload => self.reload().await?,
             command => self.settlement.command(&command).await?,
@@ -238,6 +243,9 @@ impl Inner {
             self.keep(true).await.map_err(|error| ControlError::Unavailable(error.0))?;
         }
         self.show();
+        if is_recording && !self.settlement.is_recording() {
+            return Err(unrecorded("done, and lost with the end of this process"));
+        }
         Ok(done)
     }
 
@@ -296,6 +304,11 @@ impl Inner {
             lifecycle: self.settlement.lifecycle_of(seat),
         })
     }
+}
+
+fn unrecorded(what: &str) -> ControlError {
+    let why = format!("{what}: the store records no longer and live dealing is halted; make room and start again");
+    ControlError::Unavailable(why)
 }
 
 /// What a reload did, in sentences.

@@ -239,7 +239,9 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     let (journal_hash, lifecycle) = if plan.wants_result {
         let read = store.send(Read(Box::new(result_of))).await;
         let (hash, lifecycle) = read.map_err(|error| RunError::Stopped(error.to_string()))??;
-        (Some(hash), lifecycle)
+        // The hash of a journal that ends before its run does would stand for something that never was.
+        let is_whole = inner.lock().await.settlement.is_recording();
+        (is_whole.then_some(hash), lifecycle)
     } else {
         (None, Vec::new())
     };
@@ -258,6 +260,9 @@ fn result_of(store: &dyn Store) -> Result<(String, Vec<Change>), StoreError> {
     Ok((journal_hash(store)?, views::lifecycle(store)?))
 }
 
+/// "File size limit exceeded", on Linux and the BSDs.
+const SIGXFSZ: i32 = 25;
+
 /// The signals that a run heeds.
 struct Signals {
     interrupt: Signal,
@@ -267,6 +272,8 @@ struct Signals {
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
+        // Once heard, a file that may grow no further (`ulimit -f`) is an error of its write instead of a sudden death.
+        signal(SignalKind::from_raw(SIGXFSZ))?;
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

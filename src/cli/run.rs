@@ -194,12 +194,22 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         on_tick: None,
         config: Arc::new(config),
     })?;
-    finish(shared, &outcome, None)?;
-    Ok(DONE)
+    finish(shared, &outcome, None)
 }
 
-/// Prints what a run came to.
-fn finish(shared: &Shared, outcome: &Outcome, elapsed: Option<Duration>) -> Result<(), Failure> {
+/// Prints what a run came to. One whose store stopped recording on its way has failed, whatever its paper says.
+fn finish(shared: &Shared, outcome: &Outcome, elapsed: Option<Duration>) -> Result<u8, Failure> {
+    print_result(shared, outcome, elapsed)?;
+    match &outcome.board.health.fault {
+        None => Ok(DONE),
+        Some(fault) => {
+            output::complain(&format!("what came after this was not recorded: {fault}"));
+            Ok(FAILED)
+        }
+    }
+}
+
+fn print_result(shared: &Shared, outcome: &Outcome, elapsed: Option<Duration>) -> Result<(), Failure> {
     if shared.json {
         return output::print_json(&result_json(outcome, elapsed.unwrap_or_default()));
     }
@@ -366,8 +376,7 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         };
         output::complain(&note);
     }
-    finish(shared, &outcome, Some(begun.elapsed()))?;
-    Ok(DONE)
+    finish(shared, &outcome, Some(begun.elapsed()))
 }
 
 /// The store of `--out`: a new one, or one that this very configuration began.
@@ -470,8 +479,7 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
     if says {
         output::print("\n")?;
     }
-    finish(shared, &outcome, Some(begun.elapsed()))?;
-    Ok(DONE)
+    finish(shared, &outcome, Some(begun.elapsed()))
 }
 
 /// Prints what a [`Narrator`] has to tell, every second.
