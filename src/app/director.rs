@@ -9,7 +9,7 @@ use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Difference};
 use crate::control::{Command, ControlError, Done, ModelView};
 use crate::domain::SeatIdx;
 use crate::flow::{Board, Change, Explanation, Slice};
@@ -225,6 +225,11 @@ impl Inner {
     }
 
     async fn operate(&mut self, command: Command) -> Result<Done, ControlError> {
+        let is_recording = self.settlement.is_recording();
+        // What makes dealing safer is always obeyed; what could lead to dealing needs its record.
+        if !is_recording && matches!(command, Command::Promote { .. } | Command::Resume { .. } | Command::Reload) {
+            return Err(unrecorded("nothing done"));
+        }
         let done = match command {
             Command::Reload => self.reload().await?,
             command => self.settlement.command(&command).await?,
@@ -241,6 +246,9 @@ impl Inner {
             self.keep(true).await.map_err(|error| ControlError::Unavailable(error.0))?;
         }
         self.show();
+        if is_recording && !self.settlement.is_recording() {
+            return Err(unrecorded("done, and lost with the end of this process"));
+        }
         Ok(done)
     }
 
@@ -280,7 +288,7 @@ impl Inner {
             self.seats.insert(idx, Arc::clone(seat));
         }
         self.fan_out.add(&seats, new.arena.models_per_host);
-        Ok(Done { changes, notes: vec![text] })
+        Ok(Done { changes, notes: told(&difference) })
     }
 
     fn view(&self, name: &str) -> Result<ModelView, ControlError> {
@@ -299,6 +307,33 @@ impl Inner {
             lifecycle: self.settlement.lifecycle_of(seat),
         })
     }
+}
+
+fn unrecorded(what: &str) -> ControlError {
+    let why = format!("{what}: the store records no longer and live dealing is halted; make room and start again");
+    ControlError::Unavailable(why)
+}
+
+/// What a reload did, in sentences.
+fn told(difference: &Difference) -> Vec<String> {
+    let lists = [
+        ("joined", &difference.added),
+        ("retired", &difference.removed),
+        ("changed, and begun anew without evidence", &difference.changed),
+    ];
+    let mut notes: Vec<String> = lists
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| {
+            let names: Vec<&str> = names.iter().map(crate::domain::ModelId::as_str).collect();
+            format!("{what}: {}", names.join(", "))
+        })
+        .collect();
+    notes.extend(difference.applied.iter().map(|setting| format!("in force: {setting}")));
+    if notes.is_empty() {
+        notes.push("the file says what is in force already".to_owned());
+    }
+    notes
 }
 
 impl Handler<SliceArrived> for Director {
