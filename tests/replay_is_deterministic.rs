@@ -69,6 +69,21 @@ fn no_number_of_hosts_or_threads_shows() {
 }
 
 #[test]
+fn no_pace_shows() {
+    // Paced, bars close by the clock as well as by quotes, and every round travels alone.
+    let (config, quotes, reference) = recorded();
+    for speed in [40_000.0, 90_000.0] {
+        let store = Kept::default();
+        let mut plan = runs::plan(config.clone(), Box::new(runs::replay(quotes)), Box::new(store.clone()));
+        plan.pace.speed = speed;
+        let outcome = runs::run(plan);
+        assert_eq!(runs::difference(&reference.store, &store), None, "{speed} times as fast");
+        assert_eq!(runs::hash(&outcome), reference.journal_hash, "{speed} times as fast");
+        assert_eq!(outcome.board.health.bad_quotes.iter().map(|(_, n)| n).sum::<u64>(), 0, "{speed} times as fast");
+    }
+}
+
+#[test]
 fn the_hash_sees_a_changed_quote() {
     // The proof above is worth something only if the hash notices.
     let (config, quotes, reference) = recorded();
