@@ -5,16 +5,17 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once};
 use std::time::{Duration, Instant};
 
 use arena::app::{self, Durability, Outcome, Pace, Plan};
 use arena::config::{self, Config};
-use arena::domain::{Candidate, EpicIdx, Micros, Tick, Trade};
+use arena::domain::{Candidate, EpicIdx, Micros, Prediction, Tick, Trade};
 use arena::feed::replay::{Recording, Replay};
 use arena::feed::{Feed, Input, OnBad};
 use arena::ledger::read_trades;
-use arena::models::{self, ModelFactory, Predictor};
+use arena::models::{self, BarContext, Model, ModelFactory, Predictor};
 use arena::pipeline;
 use arena::sim::demo;
 use arena::store::{Commit, Lane, Memory, Store, StoreError};
@@ -355,4 +356,80 @@ impl Draws {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % bound
     }
+}
+
+/// What [`Faulty`] does at its bar.
+#[derive(Clone, Debug)]
+pub enum Trouble {
+    /// It panics.
+    Panic,
+    /// It predicts what is not a number.
+    Nan,
+    /// It does not come back until this turns true.
+    Block(Arc<AtomicBool>),
+    /// Nothing: it behaves to the end.
+    None,
+}
+
+/// What every panic of [`Faulty`] says.
+pub const ON_PURPOSE: &str = "on purpose";
+
+/// A rule that behaves for a while, then does not.
+#[derive(Debug)]
+pub struct Faulty {
+    /// What it is until then.
+    pub rule: Predictor,
+    /// Bars until then.
+    pub bars: u64,
+    /// What it does then.
+    pub trouble: Trouble,
+}
+
+impl Model for Faulty {
+    fn on_bar(&mut self, context: &BarContext<'_>) -> Option<Prediction> {
+        let answer = self.rule.on_bar(context);
+        if context.bar.seq < self.bars {
+            return answer;
+        }
+        match &self.trouble {
+            Trouble::Panic => panic!("{ON_PURPOSE}"),
+            Trouble::Nan => Some(Prediction { y_pred: Some(f64::NAN), signal: None }),
+            Trouble::Block(release) => {
+                while !release.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                answer
+            }
+            Trouble::None => answer,
+        }
+    }
+}
+
+/// Keeps panics on purpose quiet; all others speak as ever.
+pub fn quiet_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if info.payload_as_str() != Some(ON_PURPOSE) {
+                before(info);
+            }
+        }));
+    });
+}
+
+/// A factory that gives the named candidates trouble after so many bars, and the shipped models to the others.
+pub fn troubled(troubles: Vec<(&'static str, u64, Trouble)>) -> Arc<ModelFactory> {
+    factory(move |candidate| {
+        let (_, bars, trouble) = troubles.iter().find(|(name, ..)| *name == candidate.id.as_str())?;
+        let rule = models::build(candidate);
+        Some(Predictor::Boxed(Box::new(Faulty { rule, bars: *bars, trouble: trouble.clone() })))
+    })
+}
+
+/// The lane of a candidate in a store that `config` began: seats are numbered as they are written.
+pub fn lane_of(config: &Config, store: &dyn Store, model: &str) -> Vec<u8> {
+    let place = config.candidates.iter().position(|candidate| candidate.id.as_str() == model);
+    let place = place.unwrap_or_else(|| panic!("no {model}"));
+    lane_bytes(store, Lane::Seat(u32::try_from(place).unwrap()))
 }
