@@ -104,6 +104,8 @@ pub(super) struct Inner {
     pub(super) on_change: Box<dyn Fn(&Change) + Send>,
     pub(super) board_at: Option<Instant>,
     pub(super) flushed_at: Instant,
+    /// Something weighty happened since the last flush, in a slice that is no place to go on from.
+    pub(super) owes_flush: bool,
     pub(super) bars: Vec<u8>,
 }
 
@@ -149,8 +151,9 @@ impl Inner {
         self.settlement.note_health(message.bad, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         settled.changes.iter().for_each(|change| (self.on_change)(change));
         let keeps = self.durability != Durability::Forgetful;
+        self.owes_flush |= settled.is_weighty;
         match message.bars {
-            Some(bars) if keeps && (is_due || settled.is_weighty) => {
+            Some(bars) if keeps && (is_due || self.owes_flush) => {
                 self.bars = bars;
                 self.keep(true).await?;
             }
@@ -179,7 +182,7 @@ impl Inner {
         self.settlement.settle(&slice, gathered).await;
         let commit = self.settlement.take_commit(Some((checkpoints, self.bars.clone())));
         self.append(commit, is_durable).await?;
-        self.flushed_at = Instant::now();
+        (self.flushed_at, self.owes_flush) = (Instant::now(), false);
         Ok(())
     }
 

@@ -178,6 +178,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         on_change: plan.on_change,
         board_at: None,
         flushed_at: Instant::now(),
+        owes_flush: false,
         bars: resampler.checkpoint(),
     };
     let inner = Arc::new(Mutex::new(inner));
@@ -276,7 +277,7 @@ struct Signals {
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         // Once heard, a file that may grow no further (`ulimit -f`) is an error of its write instead of a sudden death.
-        signal(SignalKind::from_raw(SIGXFSZ))?;
+        drop(signal(SignalKind::from_raw(SIGXFSZ))?);
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
