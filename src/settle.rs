@@ -253,6 +253,10 @@ impl Settlement {
                 seat.restore(&bytes)
                     .map_err(|error| OpenError::Record { name: seat_record(idx), why: error.to_string() })?;
             }
+            if self.state(idx) == Some(State::Suspended) {
+                // A model that was left behind with its thread could not be asked for a state that says so.
+                seat.retire();
+            }
             self.is_flat[at] = seat.is_flat();
             self.summaries.insert(idx, seat.summary());
             self.candidates.insert(idx, candidate.clone());

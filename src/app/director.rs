@@ -104,6 +104,8 @@ pub(super) struct Inner {
     pub(super) on_change: Box<dyn Fn(&Change) + Send>,
     pub(super) board_at: Option<Instant>,
     pub(super) flushed_at: Instant,
+    /// Something weighty happened since the last flush, in a slice that is no place to go on from.
+    pub(super) owes_flush: bool,
     /// The resampler at the last place to go on from.
     pub(super) bars: Vec<u8>,
     /// Whether that place is now: not in the middle of a run of slices that the pump cut from one block.
@@ -155,6 +157,7 @@ impl Inner {
         metrics::books_compared(equal, different);
         self.settlement.note_health(message.bad, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         settled.changes.iter().for_each(|change| (self.on_change)(change));
+        self.owes_flush |= settled.is_weighty;
         self.is_at_rest = message.bars.is_some();
         if let Some(bars) = message.bars {
             self.bars = bars;
@@ -163,7 +166,7 @@ impl Inner {
             self.keep_in_memory().await?;
         } else if self.is_at_rest && is_due {
             self.keep(checkpoints).await?;
-        } else if self.is_at_rest && settled.is_weighty {
+        } else if self.is_at_rest && self.owes_flush {
             self.keep_all().await?;
         }
         // Otherwise the entries wait: without the states that belong to them they would be counted twice after a crash.
@@ -193,7 +196,7 @@ impl Inner {
     async fn keep(&mut self, checkpoints: Vec<(SeatIdx, Vec<u8>)>) -> Result<(), Stopped> {
         let commit = self.settlement.take_commit(Some((checkpoints, self.bars.clone())));
         self.append(commit, true).await?;
-        self.flushed_at = Instant::now();
+        (self.flushed_at, self.owes_flush) = (Instant::now(), false);
         Ok(())
     }
 

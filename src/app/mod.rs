@@ -169,6 +169,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         on_change: plan.on_change,
         board_at: None,
         flushed_at: Instant::now(),
+        owes_flush: false,
         bars: resampler.checkpoint(),
         is_at_rest: true,
     };
