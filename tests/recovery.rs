@@ -22,7 +22,12 @@ use runs::{Draws, Kept};
 use serde_json::Value;
 
 /// Runs `config` over the recording in `store`, stopped again and again after a while drawn from `draws`; how often.
-fn run_with_stops(config: &Config, quotes: &runs::Quotes, store: impl Fn() -> Box<dyn Store>, draws: &mut Draws) -> u64 {
+fn run_with_stops(
+    config: &Config,
+    quotes: &runs::Quotes,
+    store: impl Fn() -> Box<dyn Store>,
+    draws: &mut Draws,
+) -> u64 {
     let mut stops = 0;
     loop {
         let mut plan = runs::plan(config.clone(), Box::new(runs::replay(quotes)), store());

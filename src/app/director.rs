@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use arc_swap::ArcSwap;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::config::{self, Config};
 use crate::control::{Command, ControlError, Done, ModelView};
@@ -106,11 +106,17 @@ pub(super) struct Inner {
     pub(super) flushed_at: Instant,
     /// Something weighty happened since the last flush, in a slice that is no place to go on from.
     pub(super) owes_flush: bool,
+    /// The resampler at the last place to go on from.
     pub(super) bars: Vec<u8>,
+    /// Whether that place is now: not in the middle of a run of slices that the pump cut from one block.
+    pub(super) is_at_rest: bool,
 }
 
 /// The director actor.
-pub struct Director(pub(super) Arc<Mutex<Inner>>);
+pub struct Director {
+    pub(super) inner: Arc<Mutex<Inner>>,
+    pub(super) at_rest: Arc<Notify>,
+}
 
 impl std::fmt::Debug for Director {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -136,29 +142,34 @@ impl Inner {
             Durability::EveryRound => true,
             Durability::EverySecond => self.flushed_at.elapsed() >= Duration::from_secs(1),
         };
-        let wants = Wants { summaries: shows || is_due, checkpoints: false };
+        let wants = Wants { summaries: shows || is_due, checkpoints: is_due && message.bars.is_some() };
         let slice = message.slice;
-        let gathered = self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
+        let mut gathered = self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
         for seat in &gathered.stuck {
             self.seats.remove(seat);
         }
+        let checkpoints = std::mem::take(&mut gathered.report.checkpoints);
         let settled = self.settlement.settle(&slice, gathered).await;
         let took = begun.elapsed();
         metrics::round_closed(took);
+        metrics::desk_recorded(&settled.desk);
+        let (equal, different) = self.settlement.books_compared();
+        metrics::books_compared(equal, different);
         self.settlement.note_health(message.bad, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         settled.changes.iter().for_each(|change| (self.on_change)(change));
-        let keeps = self.durability != Durability::Forgetful;
         self.owes_flush |= settled.is_weighty;
-        match message.bars {
-            Some(bars) if keeps && (is_due || self.owes_flush) => {
-                self.bars = bars;
-                self.keep(true).await?;
-            }
-            // Entries alone would stand in the store without the states that belong to them: they wait, unless no one
-            // will ever go on from here.
-            Some(_) | None if keeps => {}
-            _ => self.keep_in_memory().await?,
+        self.is_at_rest = message.bars.is_some();
+        if let Some(bars) = message.bars {
+            self.bars = bars;
         }
+        if self.durability == Durability::Forgetful {
+            self.keep_in_memory().await?;
+        } else if self.is_at_rest && is_due {
+            self.keep(checkpoints).await?;
+        } else if self.is_at_rest && self.owes_flush {
+            self.keep_all().await?;
+        }
+        // Otherwise the entries wait: without the states that belong to them they would be counted twice after a crash.
         if shows || settled.is_weighty {
             self.show();
         }
@@ -170,15 +181,21 @@ impl Inner {
         self.append(commit, false).await
     }
 
-    /// Commits everything with the checkpoints of all seats.
-    async fn keep(&mut self, is_durable: bool) -> Result<(), Stopped> {
+    /// Asks every seat for its checkpoint and commits everything with them.
+    async fn keep_all(&mut self) -> Result<(), Stopped> {
         let slice = Arc::new(Slice::default());
         let wants = Wants { summaries: true, checkpoints: true };
-        let gathered: Gathered = self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
-        let checkpoints = gathered.report.checkpoints.clone();
+        let mut gathered: Gathered =
+            self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
+        let checkpoints = std::mem::take(&mut gathered.report.checkpoints);
         self.settlement.settle(&slice, gathered).await;
+        self.keep(checkpoints).await
+    }
+
+    /// Commits everything with these checkpoints of the seats, and answers once it will survive a crash.
+    async fn keep(&mut self, checkpoints: Vec<(SeatIdx, Vec<u8>)>) -> Result<(), Stopped> {
         let commit = self.settlement.take_commit(Some((checkpoints, self.bars.clone())));
-        self.append(commit, is_durable).await?;
+        self.append(commit, true).await?;
         (self.flushed_at, self.owes_flush) = (Instant::now(), false);
         Ok(())
     }
@@ -218,7 +235,7 @@ impl Inner {
         }
         self.bars = message.bars;
         if self.settlement.has_begun() {
-            self.keep(true).await?;
+            self.keep_all().await?;
         }
         self.show();
         Ok(())
@@ -238,7 +255,7 @@ impl Inner {
             }
         }
         if self.durability != Durability::Forgetful {
-            self.keep(true).await.map_err(|error| ControlError::Unavailable(error.0))?;
+            self.keep_all().await.map_err(|error| ControlError::Unavailable(error.0))?;
         }
         self.show();
         Ok(done)
@@ -305,8 +322,15 @@ impl Handler<SliceArrived> for Director {
     type Result = ResponseFuture<Result<Answer, Stopped>>;
 
     fn handle(&mut self, message: SliceArrived, _: &mut Self::Context) -> Self::Result {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.lock().await.on_slice(message).await })
+        let (inner, at_rest) = (Arc::clone(&self.inner), Arc::clone(&self.at_rest));
+        Box::pin(async move {
+            let mut inner = inner.lock().await;
+            let answer = inner.on_slice(message).await;
+            if inner.is_at_rest {
+                at_rest.notify_waiters();
+            }
+            answer
+        })
     }
 }
 
@@ -314,7 +338,7 @@ impl Handler<Drain> for Director {
     type Result = ResponseFuture<Result<(), Stopped>>;
 
     fn handle(&mut self, message: Drain, _: &mut Self::Context) -> Self::Result {
-        let inner = Arc::clone(&self.0);
+        let inner = Arc::clone(&self.inner);
         Box::pin(async move { inner.lock().await.drain(message).await })
     }
 }
@@ -323,8 +347,21 @@ impl Handler<Operate> for Director {
     type Result = ResponseFuture<Result<Done, ControlError>>;
 
     fn handle(&mut self, message: Operate, _: &mut Self::Context) -> Self::Result {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.lock().await.operate(message.0).await })
+        let (inner, at_rest) = (Arc::clone(&self.inner), Arc::clone(&self.at_rest));
+        Box::pin(async move {
+            // A command is durable once answered, so it waits for a place that a restart can go on from.
+            loop {
+                let mut held = inner.lock().await;
+                if held.is_at_rest {
+                    return held.operate(message.0).await;
+                }
+                let next = at_rest.notified();
+                tokio::pin!(next);
+                next.as_mut().enable();
+                drop(held);
+                next.await;
+            }
+        })
     }
 }
 
@@ -332,7 +369,7 @@ impl Handler<Explain> for Director {
     type Result = ResponseFuture<Result<Explanation, ControlError>>;
 
     fn handle(&mut self, message: Explain, _: &mut Self::Context) -> Self::Result {
-        let inner = Arc::clone(&self.0);
+        let inner = Arc::clone(&self.inner);
         Box::pin(async move {
             let inner = inner.lock().await;
             let seat = inner.settlement.find(&message.0)?;
@@ -346,7 +383,7 @@ impl Handler<View> for Director {
     type Result = ResponseFuture<Result<ModelView, ControlError>>;
 
     fn handle(&mut self, message: View, _: &mut Self::Context) -> Self::Result {
-        let inner = Arc::clone(&self.0);
+        let inner = Arc::clone(&self.inner);
         Box::pin(async move { inner.lock().await.view(&message.0) })
     }
 }
@@ -355,7 +392,7 @@ impl Handler<Find> for Director {
     type Result = ResponseFuture<Result<crate::store::views::RosterEntry, ControlError>>;
 
     fn handle(&mut self, message: Find, _: &mut Self::Context) -> Self::Result {
-        let inner = Arc::clone(&self.0);
+        let inner = Arc::clone(&self.inner);
         Box::pin(async move {
             let inner = inner.lock().await;
             let seat = inner.settlement.find(&message.0)?;

@@ -171,11 +171,15 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         flushed_at: Instant::now(),
         owes_flush: false,
         bars: resampler.checkpoint(),
+        is_at_rest: true,
     };
     let inner = Arc::new(Mutex::new(inner));
     let for_actor = Arc::clone(&inner);
     let director_thread = Arbiter::new();
-    let director = Director::start_in_arbiter(&director_thread.handle(), move |_| Director(for_actor));
+    let director = Director::start_in_arbiter(&director_thread.handle(), move |_| Director {
+        inner: for_actor,
+        at_rest: Arc::default(),
+    });
 
     let server = match serving {
         Some(Serving { listener, token }) => {
