@@ -1,6 +1,6 @@
 //! An arena that is stopped or killed at any moment and started again comes to the journal of one that never was.
 //!
-//! `ARENA_KILLS` says how often a process is killed; without it, ten times for each of the commands.
+//! `ARENA_KILLS` says how often a process is killed; without it, ten times for each of the commands, half as often for the synthetic market.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 
 use arena::app::Ending;
 use arena::config::Config;
+use arena::feed::session::Session;
 use arena::flow::State;
 use arena::ledger::read_trades;
 use arena::promoter::verify;
-use arena::store::entry::read_lane;
-use arena::store::{Lane, Sled, Store, journal_hash};
+use arena::store::entry::{QuoteEntry, read_lane};
+use arena::store::{Lane, Sled, Store, StoreError, journal_hash};
 use runs::{Draws, Kept};
 use serde_json::Value;
 
@@ -210,4 +211,53 @@ fn a_run_killed_at_any_moment_goes_on_as_if_it_had_not_been() {
         ["--json", "-q", "-c", &file, "run"].map(str::to_owned).to_vec()
     };
     survive(dir.path(), arguments, |name| format!("{name}/store"));
+}
+
+#[test]
+fn a_synthetic_market_goes_on_after_a_kill_without_a_gap_or_a_repetition() {
+    let dir = tempfile::tempdir().unwrap();
+    lay_out(dir.path(), 2, "source = \"sim\"\nedge_r = 0.6\nrecord = true\nspeed = 40000.0");
+    let file = own_config(dir.path(), "sim");
+    let arguments = ["-q", "-c", &file, "run"];
+    let (wanted, mut draws) = (kills_wanted().div_ceil(2), Draws(6));
+    for _ in 0..wanted {
+        let mut child = arena(dir.path(), &arguments);
+        std::thread::sleep(Duration::from_millis(100 + draws.below(900)));
+        assert!(child.try_wait().unwrap().is_none(), "a synthetic market has no end");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let child = arena(dir.path(), &arguments);
+    std::thread::sleep(Duration::from_millis(2_500));
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // The quotes are the market's from its beginning, each once.
+    let store = Sled::open_existing(&dir.path().join("sim/store")).unwrap();
+    let config = runs::config(runs::SEVERAL);
+    let recorded: Vec<Vec<QuoteEntry>> = (0..2).map(|epic| read_lane(&store, Lane::Quotes(epic)).unwrap()).collect();
+    let n_quotes = recorded.iter().map(Vec::len).sum::<usize>();
+    let market = runs::synthetic(&config, config.arena.seed, n_quotes + 10_000);
+    for (recorded, market) in recorded.iter().zip(&market) {
+        assert_eq!(recorded[..], market[..recorded.len()]);
+    }
+    // What followed from them is what follows from them without a kill.
+    let parsed = arena::config::load(&dir.path().join(&file)).unwrap();
+    let replayed = Kept::default();
+    let session = Session::open(Box::new(store)).unwrap();
+    let mut plan = runs::plan(parsed, Box::new(session), Box::new(replayed.clone()));
+    plan.has_tail = false;
+    let outcome = runs::run(plan);
+    let store = loop {
+        // The reader's thread lets go of the store a moment after the feed's end.
+        match Sled::open_existing(&dir.path().join("sim/store")) {
+            Err(StoreError::InUse { .. }) => std::thread::sleep(Duration::from_millis(20)),
+            other => break other.unwrap(),
+        }
+    };
+    assert_eq!(runs::difference(&store, &replayed), None, "after {wanted} kills");
+    let episodes: u64 = outcome.board.rows.iter().map(|row| row.episodes).sum();
+    let lives = outcome.lifecycle.iter().filter(|change| change.to == State::Live).count();
+    println!("{wanted} kills, {n_quotes} quotes, {episodes} episodes, {lives} promotions");
+    assert!(episodes > 20, "only {episodes} episodes in {n_quotes} quotes");
 }
