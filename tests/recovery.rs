@@ -152,6 +152,7 @@ fn assert_same(reference: &Path, of: &Path, what: &str) {
 }
 
 /// Kills `arguments(folder)` in all as often as asked for, run by run, each compared with the first, which nobody kills.
+#[expect(clippy::print_stdout, reason = "tests tell how much they proved")]
 fn survive(dir: &Path, arguments: impl Fn(&str) -> Vec<String>, store_of: impl Fn(&str) -> String) {
     let strings = |name: &str| arguments(name);
     let begun = Instant::now();

@@ -305,10 +305,10 @@ fn a_restored_seat_goes_on_as_if_it_had_not_been_stopped() {
     }
     let summary = whole.summary();
     assert!(summary.trades > 20 && summary.wins > 0 && summary.lapsed > 0, "{summary:?}");
-    for stop in 0..bars.len() {
+    for (stop, state) in states.iter().enumerate() {
         let mut seat = make();
-        seat.restore(&states[stop]).unwrap();
-        assert_eq!(seat.checkpoint(), states[stop], "at bar {stop}");
+        seat.restore(state).unwrap();
+        assert_eq!(&seat.checkpoint(), state, "at bar {stop}");
         for (bar, want) in bars.iter().zip(&all).skip(stop + 1) {
             feed(&mut seat, bar, 0);
             assert_eq!(seat.report(), *want, "stopped at bar {stop}");
