@@ -9,15 +9,21 @@ mod runs;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arena::app::Ending;
 use arena::config::Config;
+use arena::domain::{EpicIdx, Micros};
+use arena::feed::replay::{Recording, Replay};
 use arena::feed::session::Session;
+use arena::feed::{Input, OnBad};
 use arena::flow::State;
 use arena::ledger::read_trades;
+use arena::models;
+use arena::pipeline;
 use arena::promoter::verify;
-use arena::store::entry::{QuoteEntry, read_lane};
+use arena::store::entry::{BarEntry, QuoteEntry, read_lane};
 use arena::store::{Lane, Sled, Store, StoreError, journal_hash};
 use runs::{Draws, Kept};
 use serde_json::Value;
@@ -71,6 +77,45 @@ fn the_same_holds_for_the_store_on_disk() {
         let open = || Box::new(Sled::open(dir.path(), 0).unwrap()) as Box<dyn Store>;
         stops += run_with_stops(&config, &quotes, open, &mut draws);
         let store = Sled::open_existing(dir.path()).unwrap();
+        assert_eq!(runs::difference(&reference.store, &store), None, "after {stops} stops");
+    }
+}
+
+/// The bars that a recording closed in its first stream, as `arena resample` writes them.
+fn bars_of(store: &dyn Store, seconds: i64) -> Recording {
+    let bars: Vec<BarEntry> = read_lane(store, Lane::Bars(0)).unwrap();
+    let mut text = String::from(
+        "start,end,bid_open,bid_high,bid_low,bid_close,offer_open,offer_high,offer_low,offer_close,quotes\n",
+    );
+    for bar in &bars {
+        let sides = [bar.bid, bar.offer].map(|side| format!("{},{},{},{}", side.open, side.high, side.low, side.close));
+        let end = bar.start + Micros(seconds * 1_000_000);
+        text.push_str(&format!("{},{end},{},{}\n", bar.start, sides.join(","), bar.ticks));
+    }
+    let input = Input::Memory { name: "bars.csv".into(), bytes: text.into_bytes().into() };
+    Recording::Bars { epic: EpicIdx(0), input, length: None }
+}
+
+#[test]
+fn a_replay_of_bars_goes_on_where_it_was_stopped() {
+    let config = runs::config(runs::ONE);
+    let quotes = runs::synthetic(&config, 12, 60_000);
+    let bars = [bars_of(&runs::reference(&config, &quotes, 1_024).store, 30)];
+    let feed = || Replay::open(&bars, OnBad::Stop).unwrap();
+    let reference = pipeline::run(&Arc::new(config.clone()), &mut feed(), &models::build, 7).unwrap();
+    let trades: usize = runs::trades(&reference.store, config.candidates.len()).iter().map(Vec::len).sum();
+    assert!(trades > 100, "only {trades} trades");
+    let (mut draws, mut stops) = (Draws(3), 0);
+    while stops < 5 {
+        let store = Kept::default();
+        loop {
+            let mut plan = runs::plan(config.clone(), Box::new(feed()), Box::new(store.clone()));
+            plan.ends_at = runs::ends_in(draws.below(10 + 10 * stops));
+            if runs::run(plan).ending == Ending::Done {
+                break;
+            }
+            stops += 1;
+        }
         assert_eq!(runs::difference(&reference.store, &store), None, "after {stops} stops");
     }
 }
