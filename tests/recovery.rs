@@ -12,12 +12,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arena::app::Ending;
+use arena::app::{self, Durability, Ending};
 use arena::config::Config;
 use arena::domain::{EpicIdx, Micros};
 use arena::feed::replay::{Recording, Replay};
 use arena::feed::session::Session;
-use arena::feed::{Input, OnBad};
+use arena::feed::{BadCounts, Feed, FeedError, FeedEvent, Input, OnBad};
 use arena::flow::State;
 use arena::ledger::read_trades;
 use arena::models;
@@ -25,6 +25,8 @@ use arena::pipeline;
 use arena::promoter::verify;
 use arena::store::entry::{BarEntry, QuoteEntry, read_lane};
 use arena::store::{Lane, Sled, Store, StoreError, journal_hash};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use runs::{Draws, Kept};
 use serde_json::Value;
 
@@ -78,6 +80,61 @@ fn the_same_holds_for_the_store_on_disk() {
         stops += run_with_stops(&config, &quotes, open, &mut draws);
         let store = Sled::open_existing(dir.path()).unwrap();
         assert_eq!(runs::difference(&reference.store, &store), None, "after {stops} stops");
+    }
+}
+
+/// A feed that breaks after so many events, as a process does that dies: nothing is drained.
+#[derive(Debug)]
+struct Breaks {
+    feed: Replay,
+    left: u64,
+}
+
+impl Feed for Breaks {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<FeedEvent>, FeedError>> {
+        if self.left == 0 {
+            return ready(Err(FeedError::Session("broken".to_owned()))).boxed();
+        }
+        self.left -= 1;
+        self.feed.next()
+    }
+
+    fn bad_quotes(&self) -> &BadCounts {
+        self.feed.bad_quotes()
+    }
+
+    fn progress(&self) -> Option<f64> {
+        self.feed.progress()
+    }
+
+    fn skip(&mut self, accepted_per_epic: &[u64]) -> Result<(), FeedError> {
+        self.feed.skip(accepted_per_epic)
+    }
+}
+
+#[test]
+fn what_a_broken_run_left_is_gone_on_from_whatever_was_flushed() {
+    let config = runs::config(runs::SEVERAL);
+    let quotes = runs::synthetic(&config, 3, 60_000);
+    let reference = runs::reference(&config, &quotes, 1_024);
+    for durability in [Durability::EveryRound, Durability::EverySecond] {
+        let (store, mut breaks) = (Kept::default(), 0);
+        // Each attempt comes a few events further than the one before it, from wherever the last flush was.
+        for left in (1u64..).step_by(3) {
+            let feed = Breaks { feed: runs::replay(&quotes), left };
+            let mut plan = runs::plan(config.clone(), Box::new(feed), Box::new(store.clone()));
+            plan.durability = durability;
+            match app::run(plan) {
+                Ok(outcome) => {
+                    assert_eq!(outcome.ending, Ending::Done);
+                    break;
+                }
+                Err(error) => assert!(error.to_string().contains("broken"), "{error}"),
+            }
+            breaks += 1;
+        }
+        assert!(breaks >= 2, "{durability:?}: {breaks} breaks");
+        assert_eq!(runs::difference(&reference.store, &store), None, "{durability:?}, {breaks} breaks");
     }
 }
 
