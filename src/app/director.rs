@@ -9,7 +9,7 @@ use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify};
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Difference};
 use crate::control::{Command, ControlError, Done, ModelView};
 use crate::domain::SeatIdx;
 use crate::flow::{Board, Change, Explanation, Slice};
@@ -38,7 +38,7 @@ pub enum Durability {
 /// A slice on its way from the pump.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Answer, Stopped>")]
-pub struct SliceArrived {
+pub(super) struct SliceArrived {
     /// The rounds.
     pub slice: Arc<Slice>,
     /// The resampler as it was after them, where the slice ends at a place to go on from.
@@ -49,7 +49,7 @@ pub struct SliceArrived {
 
 /// What the pump must know after a slice.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Answer {
+pub(super) struct Answer {
     /// Whether nobody is eligible or live, so that rounds may travel in slices.
     pub is_quiet: bool,
     /// Whether anybody is live.
@@ -59,12 +59,12 @@ pub struct Answer {
 /// The arena cannot go on.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Stopped(pub String);
+pub(super) struct Stopped(pub String);
 
 /// The feed has ended, or the arena is asked to stop: everything is made durable.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), Stopped>")]
-pub struct Drain {
+pub(super) struct Drain {
     /// The resampler as it is, with the bars that are open.
     pub bars: Vec<u8>,
     /// Whether the feed has ended for good.
@@ -74,22 +74,22 @@ pub struct Drain {
 /// An operator's command.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Done, ControlError>")]
-pub struct Operate(pub Command);
+pub(super) struct Operate(pub Command);
 
 /// Asks for the gates of a model.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Explanation, ControlError>")]
-pub struct Explain(pub String);
+pub(super) struct Explain(pub String);
 
 /// Asks for everything about a model but its trades.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<ModelView, ControlError>")]
-pub struct View(pub String);
+pub(super) struct View(pub String);
 
 /// Asks for the roster's entry of a model.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<crate::store::views::RosterEntry, ControlError>")]
-pub struct Find(pub String);
+pub(super) struct Find(pub String);
 
 /// The director's own state; a lock that is handed on in order keeps slices and commands apart.
 pub(super) struct Inner {
@@ -113,7 +113,7 @@ pub(super) struct Inner {
 }
 
 /// The director actor.
-pub struct Director {
+pub(super) struct Director {
     pub(super) inner: Arc<Mutex<Inner>>,
     pub(super) at_rest: Arc<Notify>,
 }
@@ -242,6 +242,11 @@ impl Inner {
     }
 
     async fn operate(&mut self, command: Command) -> Result<Done, ControlError> {
+        let is_recording = self.settlement.is_recording();
+        // What makes dealing safer is always obeyed; what could lead to dealing needs its record.
+        if !is_recording && matches!(command, Command::Promote { .. } | Command::Resume { .. } | Command::Reload) {
+            return Err(unrecorded("nothing done"));
+        }
         let done = match command {
             Command::Reload => self.reload().await?,
             command => self.settlement.command(&command).await?,
@@ -258,6 +263,9 @@ impl Inner {
             self.keep_all().await.map_err(|error| ControlError::Unavailable(error.0))?;
         }
         self.show();
+        if is_recording && !self.settlement.is_recording() {
+            return Err(unrecorded("done, and lost with the end of this process"));
+        }
         Ok(done)
     }
 
@@ -297,7 +305,7 @@ impl Inner {
             self.seats.insert(idx, Arc::clone(seat));
         }
         self.fan_out.add(&seats, new.arena.models_per_host);
-        Ok(Done { changes, notes: vec![text] })
+        Ok(Done { changes, notes: told(&difference) })
     }
 
     fn view(&self, name: &str) -> Result<ModelView, ControlError> {
@@ -316,6 +324,33 @@ impl Inner {
             lifecycle: self.settlement.lifecycle_of(seat),
         })
     }
+}
+
+fn unrecorded(what: &str) -> ControlError {
+    let why = format!("{what}: the store records no longer and live dealing is halted; make room and start again");
+    ControlError::Unavailable(why)
+}
+
+/// What a reload did, in sentences.
+fn told(difference: &Difference) -> Vec<String> {
+    let lists = [
+        ("joined", &difference.added),
+        ("retired", &difference.removed),
+        ("changed, and begun anew without evidence", &difference.changed),
+    ];
+    let mut notes: Vec<String> = lists
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| {
+            let names: Vec<&str> = names.iter().map(crate::domain::ModelId::as_str).collect();
+            format!("{what}: {}", names.join(", "))
+        })
+        .collect();
+    notes.extend(difference.applied.iter().map(|setting| format!("in force: {setting}")));
+    if notes.is_empty() {
+        notes.push("the file says what is in force already".to_owned());
+    }
+    notes
 }
 
 impl Handler<SliceArrived> for Director {

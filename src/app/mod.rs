@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Arbiter, System};
 use arc_swap::ArcSwap;
 use indicatif::ProgressBar;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot, watch};
 
 pub use self::director::Durability;
 use self::director::{Director, Inner, Operate, Stopped};
 use self::pump::Pump;
-pub use self::pump::{Ending, Pace};
+pub use self::pump::{Ending, Pace, SLICE_ROUNDS};
 use self::running::Running;
 use crate::bars::Resampler;
 use crate::config::Config;
@@ -42,6 +43,9 @@ pub struct Serving {
     pub token: String,
 }
 
+/// Who is told the board while a run goes on.
+pub type OnTick = Box<dyn Fn(&Board) + Send>;
+
 /// Everything that a run needs.
 pub struct Plan {
     /// What to run.
@@ -60,6 +64,9 @@ pub struct Plan {
     pub pace: Pace,
     /// Whether the bars open at the feed's end send their quotes through the paper broker.
     pub has_tail: bool,
+    /// Rounds that are gathered before a slice is sent while nothing waits for them: fewer show a change sooner, more
+    /// are quicker. Changes no result.
+    pub slice_rounds: usize,
     /// Live only: how long a model may think.
     pub deadline: Option<Duration>,
     /// What to serve, if anything.
@@ -75,7 +82,7 @@ pub struct Plan {
     /// Whether the outcome carries the journal's hash and the whole lifecycle.
     pub wants_result: bool,
     /// Told the board now and then while the run goes on (the demo's terminal).
-    pub on_tick: Option<Box<dyn Fn(&Board) + Send>>,
+    pub on_tick: Option<OnTick>,
 }
 
 impl std::fmt::Debug for Plan {
@@ -138,6 +145,8 @@ pub fn run(plan: Plan) -> Result<Outcome, RunError> {
 #[expect(clippy::too_many_lines, reason = "the order of start and stop is read best in one piece")]
 async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     let Plan { config, file, mut feed, models, durability, serving, .. } = plan;
+    // Before anything is opened: a Ctrl-C of this moment is heeded as soon as the run can end in order.
+    let signals = if plan.heeds_signals { Some(Signals::listen()?) } else { None };
     let Opened { settlement, seats, resume } = Settlement::open(Arc::clone(&config), &*plan.store, &*models)?;
     let mut resampler =
         Resampler::new(&config.streams(), config.markets.len(), config.lookback_max(), config.bars.reset_after);
@@ -194,8 +203,8 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
 
     let (stop, stopped) = watch::channel(false);
     let stop = Arc::new(stop);
-    if plan.heeds_signals {
-        actix::spawn(heed_signals(Arc::clone(&stop), director.clone()));
+    if let Some(signals) = signals {
+        actix::spawn(heed_signals(signals, Arc::clone(&stop), director.clone()));
     }
     if let Some(at) = plan.ends_at {
         let stop = Arc::clone(&stop);
@@ -224,6 +233,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         stop: stopped,
         progress: plan.progress,
         has_tail: plan.has_tail,
+        slice_rounds: plan.slice_rounds,
     };
     let (done, ended) = oneshot::channel();
     let pump_thread = Arbiter::new();
@@ -237,7 +247,9 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     let (journal_hash, lifecycle) = if plan.wants_result {
         let read = store.send(Read(Box::new(result_of))).await;
         let (hash, lifecycle) = read.map_err(|error| RunError::Stopped(error.to_string()))??;
-        (Some(hash), lifecycle)
+        // The hash of a journal that ends before its run does would stand for something that never was.
+        let is_whole = inner.lock().await.settlement.is_recording();
+        (is_whole.then_some(hash), lifecycle)
     } else {
         (None, Vec::new())
     };
@@ -256,19 +268,35 @@ fn result_of(store: &dyn Store) -> Result<(String, Vec<Change>), StoreError> {
     Ok((journal_hash(store)?, views::lifecycle(store)?))
 }
 
+/// "File size limit exceeded", on Linux and the BSDs.
+const SIGXFSZ: i32 = 25;
+
+/// The signals that a run heeds.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        // Once heard, a file that may grow no further (`ulimit -f`) is an error of its write instead of a sudden death.
+        drop(signal(SignalKind::from_raw(SIGXFSZ))?);
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Ctrl-C and SIGTERM drain the run, a second one ends it at once; SIGHUP reads the configuration again.
-async fn heed_signals(stop: Arc<watch::Sender<bool>>, director: actix::Addr<Director>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
-        tracing::error!("signals cannot be heard: stop this process with SIGKILL, the journal stands it");
-        return;
-    };
+async fn heed_signals(mut signals: Signals, stop: Arc<watch::Sender<bool>>, director: actix::Addr<Director>) {
     loop {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {
+            _ = signals.interrupt.recv() => {}
+            _ = signals.terminate.recv() => {}
+            _ = signals.hangup.recv() => {
                 match director.send(Operate(Command::Reload)).await {
                     Ok(Ok(done)) => tracing::info!(notes = ?done.notes, "configuration read again"),
                     Ok(Err(error)) => tracing::error!(%error, "configuration not read again"),

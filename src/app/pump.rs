@@ -14,8 +14,8 @@ use crate::domain::{BadQuote, Micros, UtcMicros};
 use crate::feed::{Feed, FeedEvent, QuoteBlock};
 use crate::flow::{Round, SLICE_ROUNDS_MAX, Slice};
 
-/// Rounds that are gathered before a slice is sent while nothing waits for them.
-const SLICE_ROUNDS: usize = 512;
+/// Rounds that are usually gathered before a slice is sent while nothing waits for them.
+pub const SLICE_ROUNDS: usize = 512;
 
 /// The shortest sleep of a paced run: quotes that fall into it travel together.
 const NAP: Duration = Duration::from_millis(2);
@@ -33,7 +33,7 @@ pub struct Pace {
 
 /// What the pump pumps.
 #[derive(Debug)]
-pub struct Pump {
+pub(super) struct Pump {
     /// Where quotes come from.
     pub feed: Box<dyn Feed>,
     /// What makes bars of them.
@@ -51,6 +51,8 @@ pub struct Pump {
     /// Whether the bars that are open at the feed's end send their quotes through the paper broker (a replay), or wait
     /// for the arena to go on (a live run).
     pub has_tail: bool,
+    /// Rounds that are gathered before a slice is sent while nothing waits for them.
+    pub slice_rounds: usize,
 }
 
 /// The meeting of event time and the wall.
@@ -87,7 +89,7 @@ impl Pump {
     ///
     /// # Errors
     /// A sentence: the feed's, the director's, or the store's.
-    pub async fn run(mut self) -> Result<(Ending, Self), Stopped> {
+    pub(super) async fn run(mut self) -> Result<(Ending, Self), Stopped> {
         let mut anchor: Option<Anchor> = None;
         let mut pending: Vec<Round> = Vec::new();
         let mut suspensions = Vec::new();
@@ -121,7 +123,7 @@ impl Pump {
                 }
                 Some(FeedEvent::Suspended { model, reason, .. }) => suspensions.push((model, reason)),
             }
-            if pending.len() >= SLICE_ROUNDS {
+            if pending.len() >= self.slice_rounds {
                 let answer = self.send(&mut pending).await?;
                 self.heed(answer, &mut anchor);
             }

@@ -6,6 +6,7 @@ mod client;
 mod export;
 mod graph;
 mod inspect;
+mod narrate;
 mod operate;
 pub mod output;
 pub mod resample;
@@ -327,12 +328,20 @@ pub enum Shell {
 
 /// Parses, dispatches, tells what went wrong. Returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(e) => {
             // Help and version go to standard output and are no error; a closed pipe is nobody's fault.
             drop(e.print());
-            return if e.use_stderr() { output::USAGE } else { output::DONE };
+            if !e.use_stderr() {
+                return output::DONE;
+            }
+            if arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json") {
+                let document = json!({ "error": usage_sentence(&e), "candidates": [] });
+                drop(output::print_json(&document));
+            }
+            return output::USAGE;
         }
     };
     let is_json = cli.shared.json;
@@ -340,6 +349,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(code) => code,
         Err(failure) => failure.report(is_json),
     }
+}
+
+/// What clap says in a paragraph, a list and a hint, as one sentence.
+fn usage_sentence(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = first.split_whitespace().collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 fn dispatch(cli: Cli) -> Result<u8, Failure> {

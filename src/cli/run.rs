@@ -10,12 +10,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
 use super::inspect::{Leaderboard, leaderboard_text};
+use super::narrate::Narrator;
 use super::output::{self, DONE, FAILED, Failure, USAGE};
 use super::resample::ResampleArgs;
 use super::{DemoArgs, EpicFile, ReplayArgs, RunArgs, Shared};
 use crate::app::{self, Durability, Outcome, Pace, Plan, RunError, Serving};
 use crate::config::{self, Config, FeedSource, LoadError};
-use crate::domain::{EpicIdx, Micros, UtcMicros};
+use crate::domain::{EpicIdx, Micros};
 use crate::feed::replay::{Recording, Replay};
 use crate::feed::session::Session;
 use crate::feed::synthetic::Synthetic;
@@ -33,6 +34,9 @@ const LIVE_SPEED_MAX: f64 = 60.0;
 
 /// A synthetic market's silence longer than this (a weekend) is passed over when event time is accelerated.
 const SILENCE_MAX: Micros = Micros(600_000_000);
+
+/// Rounds in a slice of the demo: so few that live dealing is seen from a few minutes after the promotion on.
+const DEMO_SLICE_ROUNDS: usize = 16;
 
 pub(super) fn check(shared: &Shared) -> Result<u8, Failure> {
     let mut out = Vec::new();
@@ -179,6 +183,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         durability: if is_live { Durability::EveryRound } else { Durability::EverySecond },
         pace: Pace { speed, live_speed_max: 0.0, skips_silence: (is_synthetic && speed > 1.0).then_some(SILENCE_MAX) },
         has_tail: !is_synthetic,
+        slice_rounds: app::SLICE_ROUNDS,
         deadline: is_live.then(|| Duration::from_micros(deadline)),
         serving: Some(serving),
         progress: ProgressBar::hidden(),
@@ -189,12 +194,22 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         on_tick: None,
         config: Arc::new(config),
     })?;
-    finish(shared, &outcome, None)?;
-    Ok(DONE)
+    finish(shared, &outcome, None)
 }
 
-/// Prints what a run came to.
-fn finish(shared: &Shared, outcome: &Outcome, elapsed: Option<Duration>) -> Result<(), Failure> {
+/// Prints what a run came to. One whose store stopped recording on its way has failed, whatever its paper says.
+fn finish(shared: &Shared, outcome: &Outcome, elapsed: Option<Duration>) -> Result<u8, Failure> {
+    print_result(shared, outcome, elapsed)?;
+    match &outcome.board.health.fault {
+        None => Ok(DONE),
+        Some(fault) => {
+            output::complain(&format!("what came after this was not recorded: {fault}"));
+            Ok(FAILED)
+        }
+    }
+}
+
+fn print_result(shared: &Shared, outcome: &Outcome, elapsed: Option<Duration>) -> Result<(), Failure> {
     if shared.json {
         return output::print_json(&result_json(outcome, elapsed.unwrap_or_default()));
     }
@@ -348,6 +363,7 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         durability,
         pace: Pace { speed: 0.0, live_speed_max: 0.0, skips_silence: None },
         has_tail,
+        slice_rounds: app::SLICE_ROUNDS,
         deadline: None,
         serving: None,
         progress: progress_bar(shared),
@@ -365,8 +381,7 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         };
         output::complain(&note);
     }
-    finish(shared, &outcome, Some(begun.elapsed()))?;
-    Ok(DONE)
+    finish(shared, &outcome, Some(begun.elapsed()))
 }
 
 /// The store of `--out`: a new one, or one that this very configuration began.
@@ -455,6 +470,7 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
             skips_silence: Some(SILENCE_MAX),
         },
         has_tail: false,
+        slice_rounds: DEMO_SLICE_ROUNDS,
         deadline: None,
         serving: Some(Serving { listener, token }),
         progress: ProgressBar::hidden(),
@@ -462,64 +478,23 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
         ends_at: length.map(|length| begun + length),
         heeds_signals: true,
         wants_result: true,
-        on_tick: says.then(|| Box::new(narrator()) as Box<dyn Fn(&Board) + Send>),
+        on_tick: says.then(narrator),
         config: Arc::new(config),
     })?;
     if says {
         output::print("\n")?;
     }
-    finish(shared, &outcome, Some(begun.elapsed()))?;
-    Ok(DONE)
+    finish(shared, &outcome, Some(begun.elapsed()))
 }
 
-/// Tells every ten seconds where the demo stands, and at once what the desk does.
-fn narrator() -> impl Fn(&Board) {
-    let told = std::sync::Mutex::new((0u32, std::collections::BTreeMap::<String, String>::new()));
-    move |board| {
-        let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut lines = String::new();
-        for trade in board.desk.trades.iter().rev() {
-            let known = told.1.insert(trade.deal_reference.clone(), trade.status.clone());
-            if known.as_deref() != Some(trade.status.as_str()) {
-                lines.push_str(&live_line(trade));
-            }
+/// Prints what a [`Narrator`] has to tell, every second.
+fn narrator() -> Box<dyn Fn(&Board) + Send> {
+    let narrator = std::sync::Mutex::new(Narrator::default());
+    Box::new(move |board| {
+        let told = narrator.lock().unwrap_or_else(std::sync::PoisonError::into_inner).tell(board);
+        if !told.is_empty() {
+            // Whoever closed our output wants no more of it.
+            drop(output::print(&told));
         }
-        if told.0.is_multiple_of(10)
-            && let (Some(time), Some(best)) = (board.time, board.rows.first())
-        {
-            let gate = best.progress.map_or_else(|| "-".to_owned(), |p| format!("{:.0} %", p * 100.0));
-            lines.push_str(&format!(
-                "{time}  {} rounds; ahead: {} ({}), {} episodes, mean {:.2} R, gate {gate}\n",
-                board.health.rounds,
-                best.model,
-                best.state.word(),
-                best.episodes,
-                best.mean_r.unwrap_or_default(),
-            ));
-        }
-        told.0 += 1;
-        drop(output::print(&lines));
-    }
-}
-
-fn live_line(trade: &crate::flow::LiveTradeRow) -> String {
-    let level = |price: Option<crate::domain::Price>| price.map_or_else(|| "-".to_owned(), |p| p.to_string());
-    let when = trade.closed.or(trade.opened).map(|time: UtcMicros| time.to_string()).unwrap_or_default();
-    let what = match trade.status.as_str() {
-        "closed" => format!(
-            "closed at {} ({}), live {}, paper twin {}",
-            level(trade.close_level),
-            trade.reason.map_or("", crate::domain::CloseReason::word),
-            trade.profit.map_or_else(|| "-".to_owned(), |money| money.to_string()),
-            trade.twin_profit.map_or_else(|| "-".to_owned(), |money| money.to_string()),
-        ),
-        "open" => format!(
-            "opened at {}, stop {}, limit {}",
-            level(trade.open_level),
-            level(trade.stop_level),
-            level(trade.limit_level)
-        ),
-        other => other.to_owned(),
-    };
-    format!("{when}  LIVE {} {} {}: {what}\n", trade.model, trade.direction.word(), trade.size)
+    })
 }

@@ -53,7 +53,7 @@ impl FromStr for Decimal {
             return Err(DecimalError::NotFinite);
         }
         let (mantissa, exponent) = match body.find(['e', 'E']) {
-            Some(at) => (&body[..at], body[at + 1..].parse::<i32>().map_err(|_| DecimalError::NotANumber)?),
+            Some(at) => (&body[..at], exponent_of(&body[at + 1..])?),
             None => (body, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -61,7 +61,7 @@ impl FromStr for Decimal {
             return Err(DecimalError::NotANumber);
         }
         let mut value: i128 = 0;
-        let mut scale: i32 = 6 + exponent;
+        let mut scale: i64 = 6 + exponent;
         for (digits, is_fraction) in [(whole, false), (fraction, true)] {
             for byte in digits.bytes() {
                 match byte {
@@ -70,14 +70,18 @@ impl FromStr for Decimal {
                             .checked_mul(10)
                             .and_then(|v| v.checked_add(i128::from(byte - b'0')))
                             .ok_or(DecimalError::OutOfRange)?;
-                        scale -= i32::from(is_fraction);
+                        scale -= i64::from(is_fraction);
                     }
                     b'_' => {}
                     _ => return Err(DecimalError::NotANumber),
                 }
             }
         }
-        while scale > 0 && value != 0 {
+        if value == 0 {
+            return Ok(Self(0));
+        }
+        // The value is not zero from here on, so that either loop ends after at most 39 digits of it.
+        while scale > 0 {
             value = value.checked_mul(10).ok_or(DecimalError::OutOfRange)?;
             scale -= 1;
         }
@@ -90,6 +94,18 @@ impl FromStr for Decimal {
         }
         i64::try_from(sign * value).map(Decimal).map_err(|_| DecimalError::OutOfRange)
     }
+}
+
+/// The exponent of a number: any that is written in digits, however many, but never further from zero than a text of
+/// this length could need.
+fn exponent_of(text: &str) -> Result<i64, DecimalError> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(DecimalError::NotANumber);
+    }
+    let bound = i64::from(i32::MAX);
+    let size = digits.parse::<i64>().unwrap_or(bound).min(bound);
+    Ok(if text.starts_with('-') { -size } else { size })
 }
 
 impl fmt::Display for Decimal {
@@ -276,9 +292,26 @@ mod tests {
         assert_eq!(Decimal(-1_500_000).to_string(), "-1.5");
         assert_eq!("0.0000001".parse::<Decimal>(), Err(DecimalError::TooFine));
         assert_eq!("nan".parse::<Decimal>(), Err(DecimalError::NotFinite));
-        for text in ["", ".", "abc", "1.2.3", "--1", "9999999999999999999"] {
+        for text in ["", ".", "abc", "1.2.3", "--1", "9999999999999999999", "1e", "1e+", "1e--1", "1e1.5", "1e1_0"] {
             assert!(text.parse::<Decimal>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_exponent_of_any_size_is_answered_at_once() {
+        let begun = std::time::Instant::now();
+        for (text, want) in [
+            ("1e2147483647", Err(DecimalError::OutOfRange)),
+            ("1e99999999999999999999", Err(DecimalError::OutOfRange)),
+            ("1e-2147483648", Err(DecimalError::TooFine)),
+            ("1e-99999999999999999999", Err(DecimalError::TooFine)),
+            ("0e-2147483648", Ok(Decimal(0))),
+            ("0.000e2147483647", Ok(Decimal(0))),
+            ("10e-1", Ok(Decimal(MICRO))),
+        ] {
+            assert_eq!(text.parse::<Decimal>(), want, "{text}");
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
     }
 
     #[test]
@@ -289,6 +322,17 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn any_text_is_answered_at_once(text in "[-+0-9.eE_]{0,40}|\\PC{0,40}", bytes: Vec<u8>) {
+            let begun = std::time::Instant::now();
+            for text in [text.as_str(), &String::from_utf8_lossy(&bytes)] {
+                if let Ok(value) = text.parse::<Decimal>() {
+                    proptest::prop_assert_eq!(value.to_string().parse::<Decimal>(), Ok(value));
+                }
+            }
+            proptest::prop_assert!(begun.elapsed() < std::time::Duration::from_millis(100));
+        }
+
         #[test]
         fn parse_undoes_print(micros in proptest::num::i64::ANY) {
             proptest::prop_assume!(micros != i64::MIN);
