@@ -247,8 +247,9 @@ fn a_faulty_configuration_starts_nothing() {
         (String::new(), "markets"),
         ("[[[".to_owned(), "arena.toml:1:"),
         (easy(&[("\"127.0.0.1:0\"", "\"nowhere\"")]), "server.listen"),
-        (easy(&[("alpha = 0.4", "alpha = 1e999")]), "promotion.alpha"),
-        (easy(&[("gap_allowance_points = 8", "gap_allowance_points = 1e2147483647")]), "gap_allowance_points"),
+        (easy(&[("alpha = 0.4", "alpha = 1e999")]), "arena.toml:26:9"),
+        (easy(&[("alpha = 0.4", "alpha = 4")]), "promotion.alpha"),
+        (easy(&[("gap_allowance_points = 8", "gap_allowance_points = 1e2147483647")]), "arena.toml:15:24"),
         (easy(&[("gap_allowance_points = 8", "gap_allowance_points = 0e-2147483648\nfrob = 1")]), "frob"),
         (easy(&[("name = \"fade\"", "name = \"edge\"\nbar = \"7s\"")]), "bar"),
     ] {

@@ -196,10 +196,8 @@ fn a_data_folder_that_cannot_be_used_is_named() {
     arena(dir.path(), &["run"]).fails(1, "arena.token");
     fs::remove_file(dir.path().join("data/arena.token")).unwrap();
     // Nobody may write there: root may, so that this needs another user.
-    let ran = shell(
-        dir.path(),
-        "test $(id -u) != 0 && chmod 500 data && $ARENA run; code=$?; chmod 700 data; exit $code",
-    );
+    let ran =
+        shell(dir.path(), "test $(id -u) != 0 && chmod 500 data && $ARENA run; code=$?; chmod 700 data; exit $code");
     assert_calm(&ran.err);
     assert_eq!(ran.code, 1, "{ran:?}");
 }
@@ -233,7 +231,8 @@ fn under_the_disk_floor_paper_goes_on_and_nothing_is_dealt() {
     let ran = replay(dir.path(), "q.csv", &["--out", "kept", "--json"]).is(1);
     assert!(ran.json()["journal_hash"].is_null(), "a partial journal has no hash: {ran:?}");
     // With room again it goes on.
-    fs::write(dir.path().join("arena.toml"), config.replace("disk_floor_mb = 1000000000", "disk_floor_mb = 0")).unwrap();
+    fs::write(dir.path().join("arena.toml"), config.replace("disk_floor_mb = 1000000000", "disk_floor_mb = 0"))
+        .unwrap();
     let live = Live::start(dir.path());
     live.until("a recording arena", |live| live.get("/readyz").0 == 200);
     live.interrupt(DRAIN).is(0);

@@ -273,7 +273,7 @@ struct Signals {
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         // Once heard, a file that may grow no further (`ulimit -f`) is an error of its write instead of a sudden death.
-        signal(SignalKind::from_raw(SIGXFSZ))?;
+        drop(signal(SignalKind::from_raw(SIGXFSZ))?);
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

@@ -53,7 +53,10 @@ fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
 
 /// To the second: nobody reads on.
 fn clock(time: Option<UtcMicros>) -> String {
-    time.map_or_else(|| "-".to_owned(), |UtcMicros(micros)| UtcMicros(micros - micros.rem_euclid(1_000_000)).to_string())
+    time.map_or_else(
+        || "-".to_owned(),
+        |UtcMicros(micros)| UtcMicros(micros - micros.rem_euclid(1_000_000)).to_string(),
+    )
 }
 
 fn level(price: Option<Price>) -> String {
