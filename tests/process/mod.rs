@@ -1,7 +1,7 @@
 //! The built binary as a child process: commands that end, arenas that run, files to feed them.
 
 // Every test binary compiles this file for itself and uses its own part of it.
-#![allow(dead_code, reason = "shared by several test binaries")]
+#![allow(dead_code, unreachable_pub, reason = "shared by several test binaries")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
