@@ -5,19 +5,25 @@
 //! [`crate::pipeline`] both end here, so that what a slice means is written once. Rounds are taken one by one whatever
 //! the slice: no result depends on where slices are cut.
 
+mod commands;
+mod opening;
+mod rounds;
+mod show;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
+use self::opening::{json_record, lane_number, open_promoter, postcard_record, seat_record, settings_of, widened};
+use self::rounds::{EventsOfRound, RoundEvents, fault_sentence, flat_at};
 use crate::broker::Broker;
 use crate::config::Config;
-use crate::control::{Command, ControlError, Done};
+use crate::control::ControlError;
 use crate::desk::{Desk, DeskCheckpoint, DeskContext, Journal, LiveRight};
-use crate::domain::{Bar, Candidate, Decimal, DirectionFilter, Episode, ModelSpec, SeatIdx, StreamIdx, UtcMicros};
-use crate::flow::{Board, Change, DealTicket, Health, LedgerSummary, PositionRow, Round, Row, Slice, State};
-use crate::ledger::read_trades;
+use crate::domain::{Bar, Candidate, Episode, SeatIdx, StreamIdx, UtcMicros};
+use crate::flow::{Board, Change, DealTicket, LedgerSummary, Round, Slice, State};
 use crate::models::ModelFactory;
 use crate::promoter::{Promoter, RegisterInfo};
 use crate::seats::director::Gathered;
@@ -66,6 +72,9 @@ impl Journal for SliceJournal {
     }
 }
 
+/// The checkpoint of every seat, and the resampler's.
+pub type Checkpoints = (Vec<(SeatIdx, Vec<u8>)>, Vec<u8>);
+
 /// Where a restarted arena goes on.
 #[derive(Clone, Debug, Default)]
 pub struct Resume {
@@ -82,6 +91,8 @@ pub struct Resume {
 pub struct Settled {
     /// Lifecycle changes, in order.
     pub changes: Vec<Change>,
+    /// What the desk journalled.
+    pub desk: Vec<DeskEntry>,
     /// Something happened that must be durable at once: a lifecycle change or a live intent.
     pub is_weighty: bool,
 }
@@ -124,34 +135,6 @@ pub struct Opened {
     pub seats: Vec<SharedSeat>,
     /// Where to go on; `None` at the very beginning.
     pub resume: Option<Resume>,
-}
-
-/// The number of `name` in `known`, added at its end where it is new: lanes keep their numbers when a configuration
-/// changes.
-fn lane_number<T: PartialEq>(known: &mut Vec<T>, name: T) -> u16 {
-    let at = known.iter().position(|other| *other == name).unwrap_or_else(|| {
-        known.push(name);
-        known.len() - 1
-    });
-    u16::try_from(at).expect("an arena has fewer than 65,536 lanes of a kind")
-}
-
-fn json_record<T: serde::de::DeserializeOwned + Default>(store: &dyn Store, name: &str) -> Result<T, OpenError> {
-    match store.record(name)? {
-        None => Ok(T::default()),
-        Some(bytes) => serde_json::from_slice(&bytes)
-            .map_err(|error| OpenError::Record { name: name.to_owned(), why: error.to_string() }),
-    }
-}
-
-fn postcard_record<T: serde::de::DeserializeOwned>(store: &dyn Store, name: &str) -> Result<Option<T>, OpenError> {
-    let Some(bytes) = store.record(name)? else { return Ok(None) };
-    let read = postcard::from_bytes(&bytes);
-    read.map(Some).map_err(|error| OpenError::Record { name: name.to_owned(), why: error.to_string() })
-}
-
-fn seat_record(seat: SeatIdx) -> String {
-    format!("seat/{}", seat.0)
 }
 
 impl Settlement {
@@ -251,6 +234,10 @@ impl Settlement {
                 seat.restore(&bytes)
                     .map_err(|error| OpenError::Record { name: seat_record(idx), why: error.to_string() })?;
             }
+            if self.state(idx) == Some(State::Suspended) {
+                // A model that was left behind with its thread could not be asked for a state that says so.
+                seat.retire();
+            }
             self.is_flat[at] = seat.is_flat();
             self.summaries.insert(idx, seat.summary());
             self.candidates.insert(idx, candidate.clone());
@@ -323,6 +310,12 @@ impl Settlement {
         self.promoter.is_quiet() && self.desk.is_quiet()
     }
 
+    /// How often the desk compared its book with the broker's and found them equal, and different.
+    #[must_use]
+    pub fn books_compared(&self) -> (u64, u64) {
+        self.desk.compared()
+    }
+
     /// Whether any round was settled, in this run or before: until then there is nothing to keep.
     #[must_use]
     pub fn has_begun(&self) -> bool {
@@ -362,6 +355,7 @@ impl Settlement {
         let mut bytes = Vec::new();
         written.iter().for_each(|entry| encode(entry, &mut bytes));
         self.commit.append(Lane::Desk, bytes);
+        settled.desk = written;
         settled
     }
 
@@ -596,97 +590,6 @@ impl Settlement {
         .collect()
     }
 
-    /// Does what an operator asks; the caller commits and flushes before it answers.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    pub async fn command(&mut self, command: &Command) -> Result<Done, ControlError> {
-        let time = self.head.time.ok_or_else(|| ControlError::Refused("no bar has closed yet".to_owned()))?;
-        let sentence = |reason: &Option<String>| reason.clone().unwrap_or_else(|| "by the operator".to_owned());
-        let mut notes = Vec::new();
-        let changes = match command {
-            Command::Promote { model, reason, is_override } => {
-                let (seat, name) = self.named(model.as_str())?;
-                let is_flat = self.is_flat[seat.0 as usize];
-                let changes = self.promoter.promote(&name, time, reason.as_deref(), *is_override, is_flat)?;
-                if changes.is_empty() {
-                    notes.push(format!("{name} is in a position: it goes live as soon as it is flat"));
-                }
-                changes
-            }
-            Command::Demote { model, reason } => {
-                self.promoter.demote(&self.named(model.as_str())?.1, time, reason.as_deref())?
-            }
-            Command::Retire { model, reason } => {
-                self.promoter.retire(&self.named(model.as_str())?.1, time, reason.as_deref())?
-            }
-            Command::Halt { reason } => {
-                let closed = self.on_desk(time, Some(&sentence(reason)), None).await?;
-                notes.push(format!("live dealing halted; {closed} live position(s) closing"));
-                Vec::new()
-            }
-            Command::Resume { reason } => {
-                self.on_desk(time, None, Some(&sentence(reason))).await?;
-                notes.push("live dealing goes on".to_owned());
-                Vec::new()
-            }
-            Command::Reload => return Err(ControlError::Invalid("a reload needs the new file".to_owned())),
-        };
-        let rights = self.take_changes(&changes);
-        if !changes.is_empty() {
-            self.tell_desk(time, &changes, &rights).await;
-        }
-        let written = self.journal.take();
-        let mut bytes = Vec::new();
-        written.iter().for_each(|entry| encode(entry, &mut bytes));
-        self.commit.append(Lane::Desk, bytes);
-        Ok(Done { changes, notes })
-    }
-
-    async fn on_desk(
-        &mut self,
-        time: UtcMicros,
-        halt: Option<&str>,
-        resume: Option<&str>,
-    ) -> Result<usize, ControlError> {
-        let venue = Arc::clone(&self.venue);
-        let config = Arc::clone(&self.config);
-        let before_quote = |_: crate::domain::EpicIdx, _: &crate::domain::Tick| {};
-        let context = DeskContext {
-            arena: &config.arena.name,
-            markets: &config.markets,
-            risk: &config.risk,
-            broker: &*venue as &dyn Broker,
-            journal: &self.journal,
-            before_quote: &before_quote,
-        };
-        let mut closed = 0;
-        if let Some(reason) = halt {
-            closed = self.desk.halt(time, reason, &context).await;
-        }
-        if let Some(reason) = resume {
-            self.desk.resume(time, reason, &context).await.map_err(ControlError::Refused)?;
-        }
-        Ok(closed)
-    }
-
-    /// Tells the desk of changes that an operator made between two rounds.
-    async fn tell_desk(&mut self, time: UtcMicros, changes: &[Change], rights: &[LiveRight]) {
-        let round = Round { seq: 0, time, bars: Vec::new(), quotes: Vec::new(), suspensions: Vec::new() };
-        let venue = Arc::clone(&self.venue);
-        let config = Arc::clone(&self.config);
-        let before_quote = |_: crate::domain::EpicIdx, _: &crate::domain::Tick| {};
-        let context = DeskContext {
-            arena: &config.arena.name,
-            markets: &config.markets,
-            risk: &config.risk,
-            broker: &*venue as &dyn Broker,
-            journal: &self.journal,
-            before_quote: &before_quote,
-        };
-        self.desk.on_round(&round, changes, rights, &[], &context).await;
-    }
-
     /// The seat of a name as users write it.
     ///
     /// # Errors
@@ -755,7 +658,7 @@ impl Settlement {
 
     /// What has gathered since the last commit. With `checkpoints` (every seat's, and the resampler's `bars`) it is a
     /// place to go on from; without, entries alone.
-    pub fn take_commit(&mut self, checkpoints: Option<(Vec<(SeatIdx, Vec<u8>)>, Vec<u8>)>) -> Commit {
+    pub fn take_commit(&mut self, checkpoints: Option<Checkpoints>) -> Commit {
         let mut commit = std::mem::take(&mut self.commit);
         if let Some((seats, bars)) = checkpoints {
             let records = &mut commit.records;
@@ -787,80 +690,6 @@ impl Settlement {
             commit.records.push((views::BOARD.to_owned(), serde_json::to_vec(&board).expect("a board is plain JSON")));
         }
         commit
-    }
-
-    /// The board as of the last round.
-    #[must_use]
-    pub fn board(&self) -> Board {
-        let registered = 0..u32::try_from(self.promoter.seats()).expect("an arena has fewer than 2^32 trials");
-        let mut order: Vec<SeatIdx> = registered.map(SeatIdx).collect();
-        order.sort_by_cached_key(|seat| self.promoter.ranking(*seat));
-        let mut rows = Vec::with_capacity(order.len());
-        let mut curves = Vec::with_capacity(order.len());
-        let waiting = self.unregistered.iter().copied();
-        for (at, seat) in order.into_iter().chain(waiting).enumerate() {
-            let rank = u32::try_from(at + 1).unwrap_or(u32::MAX);
-            if let Some(row) = self.row(seat, rank) {
-                rows.push(Arc::new(row));
-                curves.push(Arc::new(self.summaries.get(&seat).map(|s| s.curve.clone()).unwrap_or_default()));
-            }
-        }
-        let streams = self.config.streams();
-        Board {
-            arena: self.config.arena.name.clone(),
-            time: self.head.time,
-            rows,
-            curves,
-            lifecycle: self.lifecycle.clone(),
-            desk: self.desk.view(),
-            health: Health {
-                from: self.from,
-                to: self.to,
-                quotes: self.head.quotes,
-                bad_quotes: self.bad.clone(),
-                bars: streams
-                    .iter()
-                    .zip(&self.bars)
-                    .map(|((epic, resolution), count)| {
-                        (self.config.market(*epic).epic.to_string(), resolution.to_string(), *count)
-                    })
-                    .collect(),
-                rounds: self.head.rounds,
-                round_micros: self.round_micros,
-                is_recording: self.is_recording(),
-                fault: self.recording_fault.clone(),
-            },
-            is_done: self.head.is_done,
-        }
-    }
-
-    fn row(&self, seat: SeatIdx, rank: u32) -> Option<Row> {
-        let entry = self.roster.get(seat.0 as usize)?;
-        let evidence = self.state(seat).map(|_| self.promoter.row(seat));
-        let empty = LedgerSummary::empty(seat);
-        let ledger = self.summaries.get(&seat).unwrap_or(&empty);
-        let ratio = |a: f64, b: f64| (b > 0.0).then(|| a / b);
-        Some(Row {
-            rank,
-            model: entry.model.as_str().into(),
-            ticket: entry.ticket.clone(),
-            epic: entry.epic.clone(),
-            state: evidence.as_ref().map_or(State::Warming, |row| row.state),
-            episodes: evidence.as_ref().map_or(0, |row| row.episodes),
-            wins: ledger.wins,
-            net_profit: ledger.net_profit,
-            currency: entry.currency.clone(),
-            mean_r: evidence.as_ref().and_then(|row| row.mean_r),
-            lcb95_r: evidence.as_ref().and_then(|row| row.lcb95_r),
-            log10_e: evidence.as_ref().and_then(|row| row.log10_e),
-            progress: evidence.as_ref().and_then(|row| row.progress),
-            max_drawdown_r: evidence.as_ref().map_or(0.0, |row| row.max_drawdown_r),
-            profit_factor: ratio(ledger.gross_win.as_f64(), ledger.gross_loss.as_f64()),
-            win_rate: ratio(ledger.wins as f64, ledger.trades as f64),
-            exposure: ledger.exposure,
-            open_position: ledger.position.as_ref().map(PositionRow::from),
-            flags: evidence.map(|row| row.flags).unwrap_or_default(),
-        })
     }
 
     /// Applies a changed configuration that needs no restart: what is gone retires, what is new joins with fresh
@@ -903,133 +732,4 @@ impl Settlement {
         self.take_changes(&changes);
         Ok((changes, seats, leaving))
     }
-}
-
-/// The promoter as it was, its episodes read back from the seats' lanes; a new one in a new store.
-fn open_promoter(config: &Config, store: &dyn Store) -> Result<Promoter, OpenError> {
-    let Some(bytes) = store.record("promoter")? else {
-        let currency = config.markets.first().map_or("", |market| market.currency.as_str());
-        return Ok(Promoter::new(&config.promotion, currency, &config.hash));
-    };
-    let mut unread = None;
-    let ledger = |seat: SeatIdx| match read_trades(store, seat.0) {
-        Ok(trades) => trades.iter().map(|trade| trade.episode(seat)).collect::<Vec<_>>(),
-        Err(error) => {
-            unread = Some(error);
-            Vec::new()
-        }
-    };
-    let restored = Promoter::restore_with(&bytes, ledger);
-    match unread {
-        Some(error) => Err(error.into()),
-        None => restored.map_err(|error| OpenError::Record { name: "promoter".to_owned(), why: error.to_string() }),
-    }
-}
-
-fn widened(mut counts: Vec<u64>, len: usize) -> Vec<u64> {
-    counts.resize(len.max(counts.len()), 0);
-    counts
-}
-
-fn fault_sentence(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Panic => "its model panicked",
-        Fault::Nan => "its model predicted something that is not finite",
-        Fault::Deadline => "its model took longer than [arena] model_deadline over one bar",
-    }
-}
-
-/// Whether `seat` is flat after round `number`, as far as its report says.
-fn flat_at(reports: &[SeatReport], seat: SeatIdx, number: usize) -> Option<bool> {
-    let at = reports.binary_search_by_key(&seat, |report| report.seat).ok()?;
-    let until = reports[at].flat.partition_point(|(round, _)| *round as usize <= number);
-    reports[at].flat[..until].last().map(|(_, is_flat)| *is_flat)
-}
-
-/// What happened in the rounds of a slice, each kind in order of round, then seat.
-struct RoundEvents {
-    episodes: Vec<(u32, Episode)>,
-    warmed: Vec<(u32, SeatIdx)>,
-    faults: Vec<(u32, SeatIdx, Fault)>,
-    at: (usize, usize, usize),
-}
-
-struct EventsOfRound<'a> {
-    episodes: &'a [(u32, Episode)],
-    warmed: &'a [(u32, SeatIdx)],
-    faults: &'a [(u32, SeatIdx, Fault)],
-}
-
-impl RoundEvents {
-    fn of(reports: &[SeatReport]) -> Self {
-        let mut episodes: Vec<_> = reports.iter().flat_map(|report| report.episodes.iter().copied()).collect();
-        episodes.sort_by_key(|(round, episode)| (*round, episode.closed, episode.seat));
-        let mut warmed: Vec<_> =
-            reports.iter().filter_map(|report| report.warmed.map(|round| (round, report.seat))).collect();
-        warmed.sort_unstable();
-        let mut faults: Vec<_> = reports
-            .iter()
-            .filter_map(|report| report.fault.map(|(round, fault)| (round, report.seat, fault)))
-            .collect();
-        faults.sort_by_key(|(round, seat, _)| (*round, *seat));
-        Self { episodes, warmed, faults, at: (0, 0, 0) }
-    }
-
-    /// The events of round `number`; rounds are asked for in order.
-    fn next(&mut self, number: usize) -> EventsOfRound<'_> {
-        let from = self.at;
-        self.at.0 += self.episodes[from.0..].partition_point(|(round, _)| *round as usize <= number);
-        self.at.1 += self.warmed[from.1..].partition_point(|(round, _)| *round as usize <= number);
-        self.at.2 += self.faults[from.2..].partition_point(|(round, ..)| *round as usize <= number);
-        EventsOfRound {
-            episodes: &self.episodes[from.0..self.at.0],
-            warmed: &self.warmed[from.1..self.at.1],
-            faults: &self.faults[from.2..self.at.2],
-        }
-    }
-}
-
-/// A candidate's settings as `show` lists them.
-fn settings_of(candidate: &Candidate) -> Vec<(String, String)> {
-    let mut settings: Vec<(String, String)> = Vec::new();
-    let mut add = |key: &str, value: String| settings.push((key.to_owned(), value));
-    match candidate.spec {
-        ModelSpec::Momentum { lookback, threshold } => {
-            add("kind", "momentum".to_owned());
-            add("lookback", lookback.to_string());
-            add("threshold", threshold.to_string());
-        }
-        ModelSpec::MeanReversion { lookback, threshold } => {
-            add("kind", "mean_reversion".to_owned());
-            add("lookback", lookback.to_string());
-            add("threshold", threshold.to_string());
-        }
-        ModelSpec::Breakout { lookback } => {
-            add("kind", "breakout".to_owned());
-            add("lookback", lookback.to_string());
-        }
-        ModelSpec::Random { rate, .. } => {
-            add("kind", "random".to_owned());
-            add("rate", rate.to_string());
-        }
-    }
-    let side = match candidate.direction {
-        DirectionFilter::Both => "both",
-        DirectionFilter::Long => "long",
-        DirectionFilter::Short => "short",
-    };
-    add("bar", candidate.resolution.to_string());
-    add("direction", side.to_owned());
-    add("predict_every", candidate.predict_every.to_string());
-    add("hold", candidate.hold.to_string());
-    add("stop", points(candidate.stop_points));
-    add("limit", points(candidate.limit_points));
-    add("size", candidate.size.to_string());
-    add("risk_unit", format!("{:.6}", candidate.risk.rho_micros / 1e6));
-    add("floor_r", candidate.risk.floor_r.to_string());
-    settings
-}
-
-fn points(points: Decimal) -> String {
-    format!("{points} points")
 }

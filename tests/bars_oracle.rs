@@ -1,5 +1,13 @@
 //! Real quotes resampled against the bars that their source made of them: all eight prices of every bar.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    reason = "a test ends where something unexpected happens, and says what it skipped"
+)]
+
 use std::collections::VecDeque;
 use std::path::PathBuf;
 

@@ -1,5 +1,13 @@
 //! Configurations, good and bad: what is refused, where, and what is said to be right.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    reason = "a test ends where something unexpected happens, and says what it skipped"
+)]
+
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -1,6 +1,14 @@
 //! Tournaments on the real promoter: without an edge nobody is promoted more often than `alpha` allows, however often
 //! one looks; with an edge somebody is, soon.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    reason = "a test ends where something unexpected happens, and says what it skipped"
+)]
+
 use arena::config::{PromotionConfig, PromotionMode};
 use arena::domain::{ContentHash, Episode, Money, SeatIdx, UtcMicros};
 use arena::flow::State;
@@ -77,6 +85,7 @@ fn tournament(seed: u64, candidates: u32, rounds: u64, edge: f64) -> (Option<(Se
             episodes.push(Episode {
                 seat: SeatIdx(seat),
                 number: round,
+                made: UtcMicros(end - MINUTE),
                 opened: UtcMicros(end - MINUTE),
                 closed: UtcMicros(end - 1),
                 profit: Money::from_micros(if x > 0.0 { 10_000_000 } else { -10_000_000 }),

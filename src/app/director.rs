@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use arc_swap::ArcSwap;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::config::{self, Config, Difference};
 use crate::control::{Command, ControlError, Done, ModelView};
@@ -38,7 +38,7 @@ pub enum Durability {
 /// A slice on its way from the pump.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Answer, Stopped>")]
-pub struct SliceArrived {
+pub(super) struct SliceArrived {
     /// The rounds.
     pub slice: Arc<Slice>,
     /// The resampler as it was after them, where the slice ends at a place to go on from.
@@ -49,7 +49,7 @@ pub struct SliceArrived {
 
 /// What the pump must know after a slice.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Answer {
+pub(super) struct Answer {
     /// Whether nobody is eligible or live, so that rounds may travel in slices.
     pub is_quiet: bool,
     /// Whether anybody is live.
@@ -59,12 +59,12 @@ pub struct Answer {
 /// The arena cannot go on.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Stopped(pub String);
+pub(super) struct Stopped(pub String);
 
 /// The feed has ended, or the arena is asked to stop: everything is made durable.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), Stopped>")]
-pub struct Drain {
+pub(super) struct Drain {
     /// The resampler as it is, with the bars that are open.
     pub bars: Vec<u8>,
     /// Whether the feed has ended for good.
@@ -74,22 +74,22 @@ pub struct Drain {
 /// An operator's command.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Done, ControlError>")]
-pub struct Operate(pub Command);
+pub(super) struct Operate(pub Command);
 
 /// Asks for the gates of a model.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Explanation, ControlError>")]
-pub struct Explain(pub String);
+pub(super) struct Explain(pub String);
 
 /// Asks for everything about a model but its trades.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<ModelView, ControlError>")]
-pub struct View(pub String);
+pub(super) struct View(pub String);
 
 /// Asks for the roster's entry of a model.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<crate::store::views::RosterEntry, ControlError>")]
-pub struct Find(pub String);
+pub(super) struct Find(pub String);
 
 /// The director's own state; a lock that is handed on in order keeps slices and commands apart.
 pub(super) struct Inner {
@@ -104,11 +104,19 @@ pub(super) struct Inner {
     pub(super) on_change: Box<dyn Fn(&Change) + Send>,
     pub(super) board_at: Option<Instant>,
     pub(super) flushed_at: Instant,
+    /// Something weighty happened since the last flush, in a slice that is no place to go on from.
+    pub(super) owes_flush: bool,
+    /// The resampler at the last place to go on from.
     pub(super) bars: Vec<u8>,
+    /// Whether that place is now: not in the middle of a run of slices that the pump cut from one block.
+    pub(super) is_at_rest: bool,
 }
 
 /// The director actor.
-pub struct Director(pub(super) Arc<Mutex<Inner>>);
+pub(super) struct Director {
+    pub(super) inner: Arc<Mutex<Inner>>,
+    pub(super) at_rest: Arc<Notify>,
+}
 
 impl std::fmt::Debug for Director {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -134,28 +142,34 @@ impl Inner {
             Durability::EveryRound => true,
             Durability::EverySecond => self.flushed_at.elapsed() >= Duration::from_secs(1),
         };
-        let wants = Wants { summaries: shows || is_due, checkpoints: false };
+        let wants = Wants { summaries: shows || is_due, checkpoints: is_due && message.bars.is_some() };
         let slice = message.slice;
-        let gathered = self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
+        let mut gathered = self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
         for seat in &gathered.stuck {
             self.seats.remove(seat);
         }
+        let checkpoints = std::mem::take(&mut gathered.report.checkpoints);
         let settled = self.settlement.settle(&slice, gathered).await;
         let took = begun.elapsed();
         metrics::round_closed(took);
+        metrics::desk_recorded(&settled.desk);
+        let (equal, different) = self.settlement.books_compared();
+        metrics::books_compared(equal, different);
         self.settlement.note_health(message.bad, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         settled.changes.iter().for_each(|change| (self.on_change)(change));
-        let keeps = self.durability != Durability::Forgetful;
-        match message.bars {
-            Some(bars) if keeps && (is_due || settled.is_weighty) => {
-                self.bars = bars;
-                self.keep(true).await?;
-            }
-            // Entries alone would stand in the store without the states that belong to them: they wait, unless no one
-            // will ever go on from here.
-            Some(_) | None if keeps => {}
-            _ => self.keep_in_memory().await?,
+        self.owes_flush |= settled.is_weighty;
+        self.is_at_rest = message.bars.is_some();
+        if let Some(bars) = message.bars {
+            self.bars = bars;
         }
+        if self.durability == Durability::Forgetful {
+            self.keep_in_memory().await?;
+        } else if self.is_at_rest && is_due {
+            self.keep(checkpoints).await?;
+        } else if self.is_at_rest && self.owes_flush {
+            self.keep_all().await?;
+        }
+        // Otherwise the entries wait: without the states that belong to them they would be counted twice after a crash.
         if shows || settled.is_weighty {
             self.show();
         }
@@ -167,16 +181,22 @@ impl Inner {
         self.append(commit, false).await
     }
 
-    /// Commits everything with the checkpoints of all seats.
-    async fn keep(&mut self, is_durable: bool) -> Result<(), Stopped> {
+    /// Asks every seat for its checkpoint and commits everything with them.
+    async fn keep_all(&mut self) -> Result<(), Stopped> {
         let slice = Arc::new(Slice::default());
         let wants = Wants { summaries: true, checkpoints: true };
-        let gathered: Gathered = self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
-        let checkpoints = gathered.report.checkpoints.clone();
+        let mut gathered: Gathered =
+            self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
+        let checkpoints = std::mem::take(&mut gathered.report.checkpoints);
         self.settlement.settle(&slice, gathered).await;
+        self.keep(checkpoints).await
+    }
+
+    /// Commits everything with these checkpoints of the seats, and answers once it will survive a crash.
+    async fn keep(&mut self, checkpoints: Vec<(SeatIdx, Vec<u8>)>) -> Result<(), Stopped> {
         let commit = self.settlement.take_commit(Some((checkpoints, self.bars.clone())));
-        self.append(commit, is_durable).await?;
-        self.flushed_at = Instant::now();
+        self.append(commit, true).await?;
+        (self.flushed_at, self.owes_flush) = (Instant::now(), false);
         Ok(())
     }
 
@@ -215,7 +235,7 @@ impl Inner {
         }
         self.bars = message.bars;
         if self.settlement.has_begun() {
-            self.keep(true).await?;
+            self.keep_all().await?;
         }
         self.show();
         Ok(())
@@ -240,7 +260,7 @@ impl Inner {
             }
         }
         if self.durability != Durability::Forgetful {
-            self.keep(true).await.map_err(|error| ControlError::Unavailable(error.0))?;
+            self.keep_all().await.map_err(|error| ControlError::Unavailable(error.0))?;
         }
         self.show();
         if is_recording && !self.settlement.is_recording() {
@@ -337,8 +357,15 @@ impl Handler<SliceArrived> for Director {
     type Result = ResponseFuture<Result<Answer, Stopped>>;
 
     fn handle(&mut self, message: SliceArrived, _: &mut Self::Context) -> Self::Result {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.lock().await.on_slice(message).await })
+        let (inner, at_rest) = (Arc::clone(&self.inner), Arc::clone(&self.at_rest));
+        Box::pin(async move {
+            let mut inner = inner.lock().await;
+            let answer = inner.on_slice(message).await;
+            if inner.is_at_rest {
+                at_rest.notify_waiters();
+            }
+            answer
+        })
     }
 }
 
@@ -346,7 +373,7 @@ impl Handler<Drain> for Director {
     type Result = ResponseFuture<Result<(), Stopped>>;
 
     fn handle(&mut self, message: Drain, _: &mut Self::Context) -> Self::Result {
-        let inner = Arc::clone(&self.0);
+        let inner = Arc::clone(&self.inner);
         Box::pin(async move { inner.lock().await.drain(message).await })
     }
 }
@@ -355,8 +382,21 @@ impl Handler<Operate> for Director {
     type Result = ResponseFuture<Result<Done, ControlError>>;
 
     fn handle(&mut self, message: Operate, _: &mut Self::Context) -> Self::Result {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.lock().await.operate(message.0).await })
+        let (inner, at_rest) = (Arc::clone(&self.inner), Arc::clone(&self.at_rest));
+        Box::pin(async move {
+            // A command is durable once answered, so it waits for a place that a restart can go on from.
+            loop {
+                let mut held = inner.lock().await;
+                if held.is_at_rest {
+                    return held.operate(message.0).await;
+                }
+                let next = at_rest.notified();
+                tokio::pin!(next);
+                next.as_mut().enable();
+                drop(held);
+                next.await;
+            }
+        })
     }
 }
 
@@ -364,7 +404,7 @@ impl Handler<Explain> for Director {
     type Result = ResponseFuture<Result<Explanation, ControlError>>;
 
     fn handle(&mut self, message: Explain, _: &mut Self::Context) -> Self::Result {
-        let inner = Arc::clone(&self.0);
+        let inner = Arc::clone(&self.inner);
         Box::pin(async move {
             let inner = inner.lock().await;
             let seat = inner.settlement.find(&message.0)?;
@@ -378,7 +418,7 @@ impl Handler<View> for Director {
     type Result = ResponseFuture<Result<ModelView, ControlError>>;
 
     fn handle(&mut self, message: View, _: &mut Self::Context) -> Self::Result {
-        let inner = Arc::clone(&self.0);
+        let inner = Arc::clone(&self.inner);
         Box::pin(async move { inner.lock().await.view(&message.0) })
     }
 }
@@ -387,7 +427,7 @@ impl Handler<Find> for Director {
     type Result = ResponseFuture<Result<crate::store::views::RosterEntry, ControlError>>;
 
     fn handle(&mut self, message: Find, _: &mut Self::Context) -> Self::Result {
-        let inner = Arc::clone(&self.0);
+        let inner = Arc::clone(&self.inner);
         Box::pin(async move {
             let inner = inner.lock().await;
             let seat = inner.settlement.find(&message.0)?;

@@ -43,6 +43,9 @@ pub struct Serving {
     pub token: String,
 }
 
+/// Who is told the board while a run goes on.
+pub type OnTick = Box<dyn Fn(&Board) + Send>;
+
 /// Everything that a run needs.
 pub struct Plan {
     /// What to run.
@@ -79,7 +82,7 @@ pub struct Plan {
     /// Whether the outcome carries the journal's hash and the whole lifecycle.
     pub wants_result: bool,
     /// Told the board now and then while the run goes on (the demo's terminal).
-    pub on_tick: Option<Box<dyn Fn(&Board) + Send>>,
+    pub on_tick: Option<OnTick>,
 }
 
 impl std::fmt::Debug for Plan {
@@ -175,12 +178,17 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         on_change: plan.on_change,
         board_at: None,
         flushed_at: Instant::now(),
+        owes_flush: false,
         bars: resampler.checkpoint(),
+        is_at_rest: true,
     };
     let inner = Arc::new(Mutex::new(inner));
     let for_actor = Arc::clone(&inner);
     let director_thread = Arbiter::new();
-    let director = Director::start_in_arbiter(&director_thread.handle(), move |_| Director(for_actor));
+    let director = Director::start_in_arbiter(&director_thread.handle(), move |_| Director {
+        inner: for_actor,
+        at_rest: Arc::default(),
+    });
 
     let server = match serving {
         Some(Serving { listener, token }) => {

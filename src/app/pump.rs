@@ -33,7 +33,7 @@ pub struct Pace {
 
 /// What the pump pumps.
 #[derive(Debug)]
-pub struct Pump {
+pub(super) struct Pump {
     /// Where quotes come from.
     pub feed: Box<dyn Feed>,
     /// What makes bars of them.
@@ -89,7 +89,7 @@ impl Pump {
     ///
     /// # Errors
     /// A sentence: the feed's, the director's, or the store's.
-    pub async fn run(mut self) -> Result<(Ending, Self), Stopped> {
+    pub(super) async fn run(mut self) -> Result<(Ending, Self), Stopped> {
         let mut anchor: Option<Anchor> = None;
         let mut pending: Vec<Round> = Vec::new();
         let mut suspensions = Vec::new();
@@ -146,7 +146,9 @@ impl Pump {
     async fn send(&mut self, pending: &mut Vec<Round>) -> Result<Answer, Stopped> {
         let mut rest = std::mem::take(pending);
         let mut answer = Answer::default();
-        let mut is_quiet = self.pace.speed.total_cmp(&0.0).is_eq();
+        // A paced run sends each round by itself: a model that is too slow is suspended at the round that it is slow in.
+        let is_replay = self.pace.speed.total_cmp(&0.0).is_eq();
+        let mut is_quiet = is_replay;
         while !rest.is_empty() {
             let len = if is_quiet { SLICE_ROUNDS_MAX.min(rest.len()) } else { 1 };
             let after = rest.split_off(len);
@@ -155,7 +157,7 @@ impl Pump {
             let bars = rest.is_empty().then(|| self.resampler.checkpoint());
             let message = SliceArrived { slice, bars, bad: self.bad() };
             answer = self.director.send(message).await.map_err(|_| director_gone())??;
-            is_quiet = answer.is_quiet;
+            is_quiet = is_replay && answer.is_quiet;
         }
         Ok(answer)
     }
@@ -197,10 +199,13 @@ impl Pump {
             let now = at.event_now();
             let (due, later) = split_at_time(rest, now);
             rest = later;
+            // What lies beyond this block is not known yet: a clock that runs ahead of it closes nothing there, or the
+            // next block's quotes would be late by no fault of theirs.
+            let known = due.last_time().filter(|_| rest.is_empty()).map_or(now, |last| last.min(now));
             if !due.is_empty() {
                 self.resampler.push(due, pending);
             }
-            self.resampler.close_due(now - self.grace, pending);
+            self.resampler.close_due(known - self.grace, pending);
             if !pending.is_empty() {
                 let answer = self.send(pending).await?;
                 self.heed(answer, anchor);

@@ -9,7 +9,7 @@ mod inspect;
 mod narrate;
 mod operate;
 pub mod output;
-mod resample;
+pub mod resample;
 mod run;
 
 use std::ffi::OsString;

@@ -178,9 +178,9 @@ fn write_csv<W: Write>(
 
 fn write_row(line: &mut String, bar: &FoldedBar) {
     let (bid, offer) = (&bar.bid, &bar.offer);
-    write!(
+    writeln!(
         line,
-        "{},{},{},{},{},{},{},{},{},{},{}\n",
+        "{},{},{},{},{},{},{},{},{},{},{}",
         bar.start,
         bar.end,
         bid.open,

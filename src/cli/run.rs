@@ -300,8 +300,8 @@ fn recordings(config: &Config, args: &ReplayArgs) -> Result<Vec<Recording>, Fail
     Ok(recordings)
 }
 
-/// The store of a recorded session: a folder, or a name under the data folder.
-fn session_store(config: &Config, name: &str) -> Result<Sled, Failure> {
+/// The store of a recorded session (a folder, or a name under the data folder), and whether its feed had ended.
+fn session_store(config: &Config, name: &str) -> Result<(Sled, bool), Failure> {
     let direct = PathBuf::from(name);
     let dir = if direct.is_dir() { direct } else { config.arena.data.join(name) };
     let arena = AtRest::open(&dir)?;
@@ -322,10 +322,11 @@ fn session_store(config: &Config, name: &str) -> Result<Sled, Failure> {
         );
         return Err(Failure::new(USAGE, why));
     }
+    let was_done = head.is_done;
     drop(arena);
     let inner = dir.join("store");
     let dir = if inner.join("db").is_file() && !dir.join("db").is_file() { inner } else { dir };
-    Ok(Sled::open_existing(&dir)?)
+    Ok((Sled::open_existing(&dir)?, was_done))
 }
 
 fn list(streams: &[(String, String)]) -> String {
@@ -337,9 +338,13 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
     let begun = Instant::now();
     let config = load_config(shared)?;
     start_log(shared);
-    let feed: Box<dyn Feed> = match &args.session {
-        Some(name) => Box::new(Session::open(Box::new(session_store(&config, name)?))?),
-        None => Box::new(Replay::open(&recordings(&config, args)?, args.on_bad)?),
+    // A session that was stopped had bars open whose quotes its ledgers never saw: nor may its replay's.
+    let (feed, has_tail): (Box<dyn Feed>, bool) = match &args.session {
+        Some(name) => {
+            let (store, was_done) = session_store(&config, name)?;
+            (Box::new(Session::open(Box::new(store))?), was_done)
+        }
+        None => (Box::new(Replay::open(&recordings(&config, args)?, args.on_bad)?), true),
     };
     let (store, durability): (Box<dyn Store>, Durability) = match &args.out {
         None => (Box::new(Memory::default()), Durability::Forgetful),
@@ -357,7 +362,7 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         models: Arc::new(models::build),
         durability,
         pace: Pace { speed: 0.0, live_speed_max: 0.0, skips_silence: None },
-        has_tail: true,
+        has_tail,
         slice_rounds: app::SLICE_ROUNDS,
         deadline: None,
         serving: None,

@@ -307,12 +307,12 @@ mod tests {
             let mut fields = Vec::new();
             split(&bytes, &mut fields);
             for field in fields {
-                let _ = price(field).is_ok();
-                let _ = TimeFormat::Iso.read(field);
-                let _ = TimeFormat::Millis.read(field);
+                let _unused = price(field).is_ok();
+                let _unused = TimeFormat::Iso.read(field);
+                let _unused = TimeFormat::Millis.read(field);
             }
-            let _ = quick_price(&bytes);
-            let _ = MinuteMemo::default().quick(&bytes);
+            let _unused = quick_price(&bytes);
+            let _unused = MinuteMemo::default().quick(&bytes);
         }
     }
 }

@@ -197,6 +197,7 @@ impl Walk {
                 let end = seats.partition_point(|seat| seat.stream() <= bar.stream);
                 let number = round_number(self.round);
                 let context = BarContext { bar, mids2: &bar.mids2 };
+                #[expect(clippy::needless_range_loop, reason = "the place must be known where a model panics")]
                 for at in self.seat..end {
                     self.seat = at;
                     seats[at].on_bar(&context, number);

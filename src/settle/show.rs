@@ -1,0 +1,83 @@
+//! The board that a settlement shows.
+
+use std::sync::Arc;
+
+use super::Settlement;
+use crate::domain::SeatIdx;
+use crate::flow::{Board, Health, LedgerSummary, PositionRow, Row, State};
+
+impl Settlement {
+    /// The board as of the last round.
+    #[must_use]
+    pub fn board(&self) -> Board {
+        let registered = 0..u32::try_from(self.promoter.seats()).expect("an arena has fewer than 2^32 trials");
+        let mut order: Vec<SeatIdx> = registered.map(SeatIdx).collect();
+        order.sort_by_cached_key(|seat| self.promoter.ranking(*seat));
+        let mut rows = Vec::with_capacity(order.len());
+        let mut curves = Vec::with_capacity(order.len());
+        let waiting = self.unregistered.iter().copied();
+        for (at, seat) in order.into_iter().chain(waiting).enumerate() {
+            let rank = u32::try_from(at + 1).unwrap_or(u32::MAX);
+            if let Some(row) = self.row(seat, rank) {
+                rows.push(Arc::new(row));
+                curves.push(Arc::new(self.summaries.get(&seat).map(|s| s.curve.clone()).unwrap_or_default()));
+            }
+        }
+        let streams = self.config.streams();
+        Board {
+            arena: self.config.arena.name.clone(),
+            time: self.head.time,
+            rows,
+            curves,
+            lifecycle: self.lifecycle.clone(),
+            desk: self.desk.view(),
+            health: Health {
+                from: self.from,
+                to: self.to,
+                quotes: self.head.quotes,
+                bad_quotes: self.bad.clone(),
+                bars: streams
+                    .iter()
+                    .zip(&self.bars)
+                    .map(|((epic, resolution), count)| {
+                        (self.config.market(*epic).epic.to_string(), resolution.to_string(), *count)
+                    })
+                    .collect(),
+                rounds: self.head.rounds,
+                round_micros: self.round_micros,
+                is_recording: self.is_recording(),
+                fault: self.recording_fault.clone(),
+            },
+            is_done: self.head.is_done,
+        }
+    }
+
+    fn row(&self, seat: SeatIdx, rank: u32) -> Option<Row> {
+        let entry = self.roster.get(seat.0 as usize)?;
+        let evidence = self.state(seat).map(|_| self.promoter.row(seat));
+        let empty = LedgerSummary::empty(seat);
+        let ledger = self.summaries.get(&seat).unwrap_or(&empty);
+        let ratio = |a: f64, b: f64| (b > 0.0).then(|| a / b);
+        Some(Row {
+            rank,
+            model: entry.model.as_str().into(),
+            ticket: entry.ticket.clone(),
+            epic: entry.epic.clone(),
+            state: evidence.as_ref().map_or(State::Warming, |row| row.state),
+            episodes: evidence.as_ref().map_or(0, |row| row.episodes),
+            wins: ledger.wins,
+            net_profit: ledger.net_profit,
+            currency: entry.currency.clone(),
+            mean_r: evidence.as_ref().and_then(|row| row.mean_r),
+            lcb95_r: evidence.as_ref().and_then(|row| row.lcb95_r),
+            log10_e: evidence.as_ref().and_then(|row| row.log10_e),
+            progress: evidence.as_ref().and_then(|row| row.progress),
+            max_drawdown_r: evidence.as_ref().map_or(0.0, |row| row.max_drawdown_r),
+            profit_factor: ratio(ledger.gross_win.as_f64(), ledger.gross_loss.as_f64()),
+            win_rate: ratio(ledger.wins as f64, ledger.trades as f64),
+            exposure: ledger.exposure,
+            open_position: ledger.position.as_ref().map(PositionRow::from),
+            flags: evidence.map(|row| row.flags).unwrap_or_default(),
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! The documents hold what they promise: every link leads somewhere, every command shown can be typed.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use arena::cli::Cli;
+use clap::Parser;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every document of ours, with its path from the root.
+fn documents() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for dir in ["", "docs", "docs/adr"] {
+        let entries = std::fs::read_dir(root().join(dir)).unwrap_or_else(|error| panic!("{dir}: {error}"));
+        found.extend(
+            entries
+                .map(|entry| entry.expect("a readable folder").path())
+                .filter(|path| path.extension().is_some_and(|ending| ending == "md")),
+        );
+    }
+    found.sort();
+    assert!(found.len() >= 12, "documents were not found: {found:?}");
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (path, text)
+    };
+    found.into_iter().map(read).collect()
+}
+
+/// The lines of fenced blocks whose language is one of `languages`, and with `None` the lines outside of all blocks.
+fn lines_of<'a>(text: &'a str, languages: Option<&[&str]>) -> Vec<(usize, &'a str)> {
+    let mut open: Option<&str> = None;
+    let mut lines = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if let Some(language) = line.trim_start().strip_prefix("```") {
+            open = if open.is_some() { None } else { Some(language.trim()) };
+            continue;
+        }
+        let is_wanted = match (open, languages) {
+            (None, None) => true,
+            (Some(language), Some(wanted)) => wanted.contains(&language),
+            _ => false,
+        };
+        if is_wanted {
+            lines.push((number + 1, line));
+        }
+    }
+    lines
+}
+
+/// A line without its `code`.
+fn without_code(line: &str) -> String {
+    line.split('`').step_by(2).collect::<Vec<_>>().join(" ")
+}
+
+/// The targets of `[text](target)` in a line.
+fn links(line: &str) -> Vec<String> {
+    let plain = without_code(line);
+    plain
+        .match_indices("](")
+        .filter_map(|(at, _)| plain[at + 2..].split_once(')').map(|(target, _)| target.to_owned()))
+        .collect()
+}
+
+/// The anchor that renderers give to a heading.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim();
+    text.chars()
+        .filter_map(|c| match c {
+            ' ' => Some('-'),
+            '-' | '_' => Some(c),
+            c if c.is_alphanumeric() => Some(c.to_ascii_lowercase()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn anchors(text: &str) -> BTreeSet<String> {
+    lines_of(text, None).into_iter().filter(|(_, line)| line.starts_with('#')).map(|(_, line)| anchor(line)).collect()
+}
+
+#[test]
+fn anchors_are_those_that_renderers_make() {
+    assert_eq!(anchor("## Live dealing: it's `halted`"), "live-dealing-its-halted");
+    assert_eq!(anchor("# 3. The wealth"), "3-the-wealth");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut n_links = 0;
+    for (path, text) in documents() {
+        for (number, line) in lines_of(&text, None) {
+            for target in links(line) {
+                if target.starts_with("https://") {
+                    continue;
+                }
+                n_links += 1;
+                let place = format!("{}:{number}: {target}", path.display());
+                let (file, wanted) = target.split_once('#').unwrap_or((target.as_str(), ""));
+                let file = if file.is_empty() { path.clone() } else { path.with_file_name("").join(file) };
+                assert!(file.exists(), "{place}: no such file");
+                if !wanted.is_empty() {
+                    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{place}: {error}"));
+                    assert!(anchors(&text).contains(wanted), "{place}: no such heading");
+                }
+            }
+        }
+    }
+    assert!(n_links > 40, "only {n_links} links were found");
+}
+
+/// The words of a command line, quotes taken off; what follows a comment, a pipe or another command is left out.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, ' ') => words.push(String::new()),
+            (None, '#' | '|' | ';' | '>' | '&') if words.last().is_some_and(String::is_empty) => break,
+            (_, c) => words.last_mut().expect("there is always one").push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[test]
+fn every_command_shown_can_be_typed() {
+    let mut n_commands = 0;
+    for (path, text) in documents() {
+        for (number, line) in lines_of(&text, Some(&["sh", "bash", "console"])) {
+            let typed = line.trim_start_matches("$ ").trim();
+            let typed = typed.strip_prefix("cargo run --release -- ").map(|rest| format!("arena {rest}"));
+            let typed = typed.unwrap_or_else(|| line.trim_start_matches("$ ").trim().to_owned());
+            if !typed.starts_with("arena ") {
+                continue;
+            }
+            n_commands += 1;
+            if let Err(error) = Cli::try_parse_from(words(&typed))
+                && error.use_stderr()
+            {
+                panic!("{}:{number}: {typed}\n{error}", path.display());
+            }
+        }
+    }
+    assert!(n_commands > 15, "only {n_commands} commands were found");
+}
+
+#[test]
+fn every_alert_has_its_place_in_the_runbook() {
+    let rules = std::fs::read_to_string(root().join("dashboards/alerts.yml")).expect("the alert rules");
+    let runbook = std::fs::read_to_string(root().join("docs/RUNBOOK.md")).expect("the runbook");
+    let known = anchors(&runbook);
+    let alerts: Vec<&str> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).map(str::trim).collect();
+    assert!(alerts.len() >= 10, "the alerts were not found");
+    for alert in &alerts {
+        assert!(known.contains(&alert.to_lowercase()), "docs/RUNBOOK.md has no section {alert}");
+    }
+    let linked: Vec<&str> =
+        rules.lines().filter_map(|line| line.split_once("RUNBOOK.md#")).map(|(_, rest)| rest).collect();
+    for link in linked {
+        let wanted = link.trim_end_matches(['"', '\'']);
+        assert!(known.contains(wanted), "dashboards/alerts.yml links to {wanted}, which the runbook does not have");
+    }
+}
+
+#[test]
+fn every_decision_is_listed() {
+    let index = std::fs::read_to_string(root().join("docs/ARCHITECTURE.md")).expect("the architecture");
+    for (path, text) in documents() {
+        if path.parent().is_some_and(|dir| dir.ends_with("adr")) {
+            let name = path.file_name().and_then(|name| name.to_str()).expect("a plain name");
+            assert!(index.contains(&format!("adr/{name}")), "docs/ARCHITECTURE.md does not list {name}");
+            for heading in ["## Context", "## Options", "## Choice", "## Cost"] {
+                assert!(text.contains(heading), "{name} has no {heading}");
+            }
+        }
+    }
+}
