@@ -212,7 +212,7 @@ fn assert_paper_goes_on(mut live: Live, part: &str) {
     let before = live.row("fade:lookback=1")["episodes"].as_u64().unwrap_or(0);
     live.until("paper goes on", |live| live.row("fade:lookback=1")["episodes"].as_u64().unwrap_or(0) > before + 20);
     assert!(live.json("/api/v1/desk")["trades"].as_array().unwrap().iter().all(|trade| trade["status"] != "open"));
-    let token = fs::read_to_string(live.dir.join("data/arena.token")).unwrap();
+    let token = live.token();
     for command in [&["resume"][..], &["promote", "edge", "--override", "--reason", "no"], &["reload"]] {
         live.arena(&[command, &["--token", &token]].concat()).fails(1, "records no longer");
     }
@@ -253,6 +253,16 @@ fn a_full_disk_stops_recording_and_a_restart_goes_on() {
     assert!(live.row("edge")["episodes"].as_u64().unwrap() > 20, "what was durable is there");
     live.interrupt(DRAIN).is(0);
     arena(dir.path(), &["audit", "verify", "--store", "data"]).is(0);
+}
+
+#[test]
+fn a_disk_without_room_stops_recording() {
+    let dir = folder(&easy(&[("[arena]", "[arena]\ndisk_floor_mb = 0")]));
+    fs::create_dir(dir.path().join("data")).unwrap();
+    match Live::start_on_disk(dir.path(), 6) {
+        Some(live) => assert_paper_goes_on(live, "No space left"),
+        None => println!("skipped: a disk of one's own cannot be mounted here"),
+    }
 }
 
 #[test]
