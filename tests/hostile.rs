@@ -157,6 +157,27 @@ fn prices_far_from_any_market_do_no_harm() {
 }
 
 #[test]
+fn a_quote_far_from_any_market_does_not_stop_an_arena_that_deals() {
+    let dir = folder(&easy(&[]));
+    let live = Live::start(dir.path());
+    live.until("a live trade", |live| live.json("/api/v1/desk")["trades"].as_array().unwrap().len() > 3);
+    live.interrupt(DRAIN).is(0);
+    arena(dir.path(), &["export", "--table", "quotes", "--store", "data", "-o", "q.csv"]).is(0);
+    let mut text = fs::read_to_string(dir.path().join("q.csv")).unwrap();
+    let last = text.lines().last().unwrap().split(',').nth(1).unwrap();
+    let last: arena::domain::UtcMicros = last.parse().unwrap();
+    let far = ["0.000001,1000000000000", "1000000000000,1000000000000", "1.2,1.2001", "500000,1000000"];
+    for number in 0..600_usize {
+        let time = arena::domain::UtcMicros(last.0 + i64::try_from(number + 1).unwrap() * 7_000_000);
+        text.push_str(&format!("{EPIC},{time},{}\n", far[number / 9 % far.len()]));
+    }
+    fs::write(dir.path().join("q.csv"), text).unwrap();
+    let ran = replay(dir.path(), "q.csv", &["--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.json()["lifecycle"].to_string().contains("\"live\""));
+}
+
+#[test]
 fn ports_and_stores_belong_to_one_arena() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
