@@ -228,6 +228,22 @@ fn check_graph_resample_and_completions_answer_as_documented() {
     assert_eq!((&result["quotes"], &result["bars"][0]["count"]), (&Value::from(2_000), &Value::from(66)));
 }
 
+#[test]
+fn the_largest_numbers_that_are_taken_do_no_harm() {
+    let dir = folder(&easy(&[
+        ("point = 0.0001", "point = 1000000\nvalue_per_point = 1000000"),
+        ("gap_allowance_points = 8", "gap_allowance_points = 1000000\nfunding_annual_rate = 10"),
+        ("stop = 4\nlimit = 4\nsize = 2.0", "stop = 1000000\nlimit = 1000000\nsize = 1000000"),
+    ]));
+    let checked = arena(dir.path(), &["check", "--json"]);
+    assert!([0, 2].contains(&checked.code), "{checked:?}");
+    checked.json();
+    fs::write(dir.path().join("q.csv"), quotes(2_000)).unwrap();
+    let ran = arena(dir.path(), &["replay", "--quotes", &format!("{EPIC}=q.csv"), "--json"]);
+    assert_eq!(ran.code, checked.code, "{ran:?}");
+    ran.json();
+}
+
 /// Writes `arena.toml` anew and says how `arena` ends.
 fn with_config(dir: &Path, config: &str, arguments: &[&str]) -> Ran {
     fs::write(dir.join("arena.toml"), config).unwrap();
@@ -247,8 +263,9 @@ fn a_faulty_configuration_starts_nothing() {
         (String::new(), "markets"),
         ("[[[".to_owned(), "arena.toml:1:"),
         (easy(&[("\"127.0.0.1:0\"", "\"nowhere\"")]), "server.listen"),
-        (easy(&[("alpha = 0.4", "alpha = 1e999")]), "promotion.alpha"),
-        (easy(&[("gap_allowance_points = 8", "gap_allowance_points = 1e2147483647")]), "gap_allowance_points"),
+        (easy(&[("alpha = 0.4", "alpha = 1e999")]), "arena.toml:26:9"),
+        (easy(&[("alpha = 0.4", "alpha = 4")]), "promotion.alpha"),
+        (easy(&[("gap_allowance_points = 8", "gap_allowance_points = 1e2147483647")]), "arena.toml:15:24"),
         (easy(&[("gap_allowance_points = 8", "gap_allowance_points = 0e-2147483648\nfrob = 1")]), "frob"),
         (easy(&[("name = \"fade\"", "name = \"edge\"\nbar = \"7s\"")]), "bar"),
     ] {

@@ -152,8 +152,8 @@ impl RiskUnit {
         cost_stress: f64,
     ) -> Self {
         let both_ways = costs.slippage + costs.slippage;
-        let at_stop = market.money(stop + both_ways, size).micros() as f64;
-        let worst = market.money(stop + gap_allowance + both_ways, size).micros() as f64;
+        let at_stop = market.money_micros(stop + both_ways, size) as f64;
+        let worst = market.money_micros(stop + gap_allowance + both_ways, size) as f64;
         Self { rho_micros: at_stop.max(worst / floor_r), floor_r, cost_stress }
     }
 }

@@ -47,31 +47,32 @@ impl Market {
     /// Exact wherever the result is a whole number of millionths; else rounded half to even, which takes a size or
     /// value per point so fine that one step of the price is worth less than a millionth.
     ///
-    /// # Panics
-    /// If the result leaves 64 bits: the panic boundary of the seat suspends that one model.
+    /// What 64 bits cannot hold stays at their end: only a quote far from any market leads there, and a desk that deals
+    /// must outlive it.
     #[must_use]
     pub fn money(&self, delta: PriceDelta, size: Size) -> Money {
-        let numerator =
-            i128::from(delta.micros()) * i128::from(self.value_per_point.micros()) * i128::from(size.micros());
-        let rounded = div_half_even(numerator, i128::from(self.point.micros()) * i128::from(MICRO));
-        Money::from_micros(i64::try_from(rounded).expect("money fits in 64 bits of millionths"))
+        bounded(self.money_micros(delta, size))
+    }
+
+    /// The same in millionths, however large.
+    pub(crate) fn money_micros(&self, delta: PriceDelta, size: Size) -> i128 {
+        let numerator = i128::from(delta.micros())
+            .saturating_mul(i128::from(self.value_per_point.micros()))
+            .saturating_mul(i128::from(size.micros()));
+        div_half_even(numerator, i128::from(self.point.micros()) * i128::from(MICRO))
     }
 
     /// What one passing of 22:00 London costs: size x value per point x level / point x rate / 365, rounded half to even.
     ///
-    /// `mid2` is twice the level, in millionths.
-    ///
-    /// # Panics
-    /// If the charge leaves 64 bits.
+    /// `mid2` is twice the level, in millionths. What 64 bits cannot hold stays at their end.
     #[must_use]
     pub fn funding(&self, mid2: i64, size: Size) -> Money {
         let numerator = i128::from(mid2)
-            * i128::from(self.value_per_point.micros())
-            * i128::from(size.micros())
-            * i128::from(self.funding_annual_rate.0);
+            .saturating_mul(i128::from(self.value_per_point.micros()))
+            .saturating_mul(i128::from(size.micros()))
+            .saturating_mul(i128::from(self.funding_annual_rate.0));
         let denominator = 2 * 365 * i128::from(self.point.micros()) * i128::from(MICRO) * i128::from(MICRO);
-        let rounded = div_half_even(numerator, denominator);
-        Money::from_micros(i64::try_from(rounded).expect("funding fits in 64 bits of millionths"))
+        bounded(div_half_even(numerator, denominator))
     }
 
     /// Whether an entry is allowed at `time`.
@@ -79,6 +80,11 @@ impl Market {
     pub fn is_in_session(&self, time: UtcMicros) -> bool {
         self.session.as_ref().is_none_or(|session| session.contains(time))
     }
+}
+
+fn bounded(micros: i128) -> Money {
+    let end = if micros < 0 { i64::MIN } else { i64::MAX };
+    Money::from_micros(i64::try_from(micros).unwrap_or(end))
 }
 
 /// What a fill costs beyond the quote, the same for every candidate of an arena.

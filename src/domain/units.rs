@@ -222,34 +222,35 @@ impl Sub<PriceDelta> for Price {
     }
 }
 
+// Sums stay at the ends of 64 bits: only quotes far from any market lead there, and a desk must outlive them.
 macro_rules! additive {
     ($name:ident) => {
         impl Add for $name {
             type Output = Self;
             fn add(self, rhs: Self) -> Self {
-                Self(self.0 + rhs.0)
+                Self(self.0.saturating_add(rhs.0))
             }
         }
         impl Sub for $name {
             type Output = Self;
             fn sub(self, rhs: Self) -> Self {
-                Self(self.0 - rhs.0)
+                Self(self.0.saturating_sub(rhs.0))
             }
         }
         impl Neg for $name {
             type Output = Self;
             fn neg(self) -> Self {
-                Self(-self.0)
+                Self(self.0.saturating_neg())
             }
         }
         impl AddAssign for $name {
             fn add_assign(&mut self, rhs: Self) {
-                self.0 += rhs.0;
+                self.0 = self.0.saturating_add(rhs.0);
             }
         }
         impl SubAssign for $name {
             fn sub_assign(&mut self, rhs: Self) {
-                self.0 -= rhs.0;
+                self.0 = self.0.saturating_sub(rhs.0);
             }
         }
         impl Sum for $name {

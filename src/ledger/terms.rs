@@ -48,7 +48,7 @@ impl Terms {
     /// What a move of `delta` is worth at the candidate's size.
     ///
     /// # Panics
-    /// If it leaves 64 bits.
+    /// If it leaves 64 bits: the panic boundary of the seat suspends that one model.
     #[must_use]
     pub fn money(&self, delta: PriceDelta) -> Money {
         match self.per_price {

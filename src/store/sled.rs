@@ -381,7 +381,12 @@ fn check_version(dir: &Path, version: &[u8]) -> Result<(), StoreError> {
 }
 
 fn failed(path: &Path, error: &sled::Error) -> StoreError {
-    StoreError::Io(format!("{}: {error}", path.display()))
+    let why = match error {
+        // sled hands some errors of the system on as programmers print them.
+        sled::Error::Io(io) if io.to_string().contains("Os {") => io.kind().to_string(),
+        error => error.to_string(),
+    };
+    StoreError::Io(format!("{}: {why}", path.display()))
 }
 
 fn lane_prefix(lane: Lane) -> [u8; 6] {
