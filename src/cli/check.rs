@@ -49,7 +49,7 @@ fn unreadable(path: &Path, source: &io::Error) -> Problem {
         column: 1,
         path: String::new(),
         got: format!("not readable: {source}"),
-        want: "a configuration file (`arena init` writes a first one, -c FILE names another)".to_owned(),
+        want: "a configuration file (-c FILE names another one; `arena demo` needs none)".to_owned(),
     }
 }
 
