@@ -344,7 +344,9 @@ impl Settlement {
             self.summaries.insert(summary.seat, summary);
         }
         self.note_stuck(slice, &stuck, &mut reports);
-        let mut events = RoundEvents::of(&reports);
+        let with_episodes = reports.iter().filter(|report| !report.episodes.is_empty());
+        self.explained.extend(with_episodes.map(|report| report.seat));
+        let mut events = RoundEvents::of(&reports, slice.rounds.len());
         let mut settled = Settled::default();
         for (number, round) in slice.rounds.iter().enumerate() {
             self.keep_round(round);
@@ -381,7 +383,6 @@ impl Settlement {
             changes.extend(self.promoter.on_suspended(seat, round.time, fault_sentence(fault)));
         }
         if !events.episodes.is_empty() || !self.promoter.is_quiet() {
-            self.explained.extend(events.episodes.iter().map(|(_, episode)| episode.seat));
             let mut episodes: Vec<Episode> = events.episodes.iter().map(|(_, episode)| *episode).collect();
             let flat_before = &self.is_flat;
             let is_flat = |seat: SeatIdx| flat_at(reports, seat, number).unwrap_or(flat_before[seat.0 as usize]);
@@ -946,6 +947,29 @@ fn flat_at(reports: &[SeatReport], seat: SeatIdx, number: usize) -> Option<bool>
     reports[at].flat[..until].last().map(|(_, is_flat)| *is_flat)
 }
 
+/// The episodes of a slice in order of round, then closing, then seat. Each is put into its round at once, since there
+/// may be tens of thousands of them over a few hundred rounds.
+fn episodes_by_round(reports: &[SeatReport], rounds: usize) -> Vec<(u32, Episode)> {
+    let in_seats = || reports.iter().flat_map(|report| &report.episodes);
+    let mut next = vec![0; rounds + 1];
+    in_seats().for_each(|(round, _)| next[*round as usize + 1] += 1);
+    for round in 0..rounds {
+        next[round + 1] += next[round];
+    }
+    let total = next[rounds];
+    let Some(any) = in_seats().next() else { return Vec::new() };
+    let mut episodes = vec![*any; total];
+    for episode in in_seats() {
+        let place = &mut next[episode.0 as usize];
+        episodes[*place] = *episode;
+        *place += 1;
+    }
+    for of_round in episodes.chunk_by_mut(|a, b| a.0 == b.0) {
+        of_round.sort_by_key(|(_, episode)| (episode.closed, episode.seat));
+    }
+    episodes
+}
+
 /// What happened in the rounds of a slice, each kind in order of round, then seat.
 struct RoundEvents {
     episodes: Vec<(u32, Episode)>,
@@ -961,9 +985,9 @@ struct EventsOfRound<'a> {
 }
 
 impl RoundEvents {
-    fn of(reports: &[SeatReport]) -> Self {
-        let mut episodes: Vec<_> = reports.iter().flat_map(|report| report.episodes.iter().copied()).collect();
-        episodes.sort_by_key(|(round, episode)| (*round, episode.closed, episode.seat));
+    /// `reports` are in order of seat.
+    fn of(reports: &[SeatReport], rounds: usize) -> Self {
+        let episodes = episodes_by_round(reports, rounds);
         let mut warmed: Vec<_> =
             reports.iter().filter_map(|report| report.warmed.map(|round| (round, report.seat))).collect();
         warmed.sort_unstable();
