@@ -82,6 +82,8 @@ pub struct Resume {
 pub struct Settled {
     /// Lifecycle changes, in order.
     pub changes: Vec<Change>,
+    /// What the desk journalled.
+    pub desk: Vec<DeskEntry>,
     /// Something happened that must be durable at once: a lifecycle change or a live intent.
     pub is_weighty: bool,
 }
@@ -323,6 +325,12 @@ impl Settlement {
         self.promoter.is_quiet() && self.desk.is_quiet()
     }
 
+    /// How often the desk compared its book with the broker's and found them equal, and different.
+    #[must_use]
+    pub fn books_compared(&self) -> (u64, u64) {
+        self.desk.compared()
+    }
+
     /// Whether any round was settled, in this run or before: until then there is nothing to keep.
     #[must_use]
     pub fn has_begun(&self) -> bool {
@@ -364,6 +372,7 @@ impl Settlement {
         let mut bytes = Vec::new();
         written.iter().for_each(|entry| encode(entry, &mut bytes));
         self.commit.append(Lane::Desk, bytes);
+        settled.desk = written;
         settled
     }
 

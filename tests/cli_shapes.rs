@@ -9,13 +9,16 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use arena::domain::{CloseReason, Direction, Micros, Ohlc, Order, Prediction, SeatIdx, Tick, Trade, UtcMicros};
-use arena::flow::{Board, Change, Explanation, GateVerdict, Row, State, Verdict};
+use arena::config::PromotionConfig;
+use arena::domain::{
+    CloseReason, ContentHash, Direction, Micros, Ohlc, Prediction, RiskUnit, SeatIdx, Tick, UtcMicros,
+};
+use arena::flow::{Board, Explanation, GateVerdict, Row, State, Verdict};
+use arena::promoter::{Promoter, RegisterInfo};
 use arena::store::entry::{BarEntry, Refusal, SeatEntry, encode};
 use arena::store::views::{BOARD, HEAD, Head, ROSTER, RosterEntry, explain_record};
 use arena::store::{Commit, Lane, Sled, Store};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 const EPIC: &str = "CS.D.EURUSD.TODAY.IP";
 const SWEPT: &str = "momentum:lookback=3,threshold=0.00003,hold=1m";
@@ -117,25 +120,34 @@ fn row(rank: u32, entry: &RosterEntry, state: State) -> Row {
     }
 }
 
-fn trade(deal: u64, made: &str, opened: &str, closed: &str) -> Trade {
-    Trade {
-        deal,
-        made: at(made),
-        direction: Direction::Long,
+fn promotion() -> PromotionConfig {
+    let text = "[[markets]]\nepic = \"A\"\npoint = 0.0001\n[[models]]\nkind = \"breakout\"\n\
+                params = { lookback = 3 }\nhold = \"3m\"\nstop = 8\nlimit = 12\n";
+    arena::config::parse(text, "arena.toml", Path::new("")).unwrap().promotion
+}
+
+fn registered() -> SeatEntry {
+    SeatEntry::Registered {
         size: "1".parse().unwrap(),
-        opened: at(opened),
-        closed: at(closed),
-        open_level: "1.1003".parse().unwrap(),
-        close_level: "1.1011".parse().unwrap(),
-        stop_level: "1.0995".parse().unwrap(),
-        limit_level: "1.1015".parse().unwrap(),
+        stop: "0.0008".parse().unwrap(),
+        limit: "0.0012".parse().unwrap(),
+        hold: Micros(120_000_000),
+        latency: Micros(250_000),
+        bar: Micros(60_000_000),
+        risk: RiskUnit { rho_micros: 8_000_000.0, floor_r: 3.0, cost_stress: 1.25 },
+        content_hash: ContentHash([0; 32]),
+    }
+}
+
+/// A long of 8 points' profit at a risk unit of 8.
+fn closed(opened: &str, closed: &str) -> SeatEntry {
+    SeatEntry::Closed {
+        after: at(closed) - at(opened),
+        level: "1.1011".parse().unwrap(),
         reason: CloseReason::Time,
         profit: "8".parse().unwrap(),
         costs: "0".parse().unwrap(),
-        r: 1.0,
         x: 1.0,
-        y_pred: Some(1.0001),
-        y_true: 1.1011 / 1.1003,
         adverse: "0".parse().unwrap(),
         favourable: "0.0008".parse().unwrap(),
     }
@@ -174,27 +186,24 @@ fn store_in(dir: &Path) {
         prediction: Prediction { y_pred: Some(1.0001), signal },
         is_acted,
     };
-    let order = |made: &str| Order {
-        made: at(made),
-        direction: Direction::Long,
-        from: at(made) + Micros(250_000),
-        until: at(made) + Micros(60_000_000),
-        y_pred: Some(1.0001),
-    };
+    let ordered = |made: &str| SeatEntry::Ordered { time: at(made), direction: Direction::Long, y_pred: Some(1.0001) };
+    let opened =
+        |made: &str, time: &str| SeatEntry::Opened { after: at(time) - at(made), level: "1.1003".parse().unwrap() };
     for entry in [
+        registered(),
         predicted("00:01:00", Some(Direction::Long), true),
-        SeatEntry::Ordered(order("00:01:00")),
-        SeatEntry::Lapsed { made: at("00:01:00") },
+        ordered("00:01:00"),
+        SeatEntry::Lapsed,
         predicted("00:02:00", Some(Direction::Long), true),
-        SeatEntry::Ordered(order("00:02:00")),
-        SeatEntry::Opened { deal: 1, time: at("00:02:05"), level: "1.1003".parse().unwrap() },
-        SeatEntry::Closed(trade(1, "00:02:00", "00:02:05", "00:02:30.25")),
+        ordered("00:02:00"),
+        opened("00:02:00", "00:02:05"),
+        closed("00:02:05", "00:02:30.25"),
         predicted("00:03:00", Some(Direction::Long), true),
-        SeatEntry::Ordered(order("00:03:00")),
-        SeatEntry::Opened { deal: 2, time: at("00:03:20"), level: "1.1003".parse().unwrap() },
-        SeatEntry::Closed(trade(2, "00:03:00", "00:03:20", "00:03:40")),
+        ordered("00:03:00"),
+        opened("00:03:00", "00:03:20"),
+        closed("00:03:20", "00:03:40"),
         predicted("00:04:00", Some(Direction::Long), true),
-        SeatEntry::Ordered(order("00:04:00")),
+        ordered("00:04:00"),
     ] {
         encode(&entry, &mut lane);
     }
@@ -202,6 +211,7 @@ fn store_in(dir: &Path) {
 
     let mut lane = Vec::new();
     for entry in [
+        registered(),
         predicted("00:01:00", None, false),
         predicted("00:02:00", Some(Direction::Short), false),
         SeatEntry::Refused { time: at("00:03:00"), reason: Refusal::Session },
@@ -211,27 +221,19 @@ fn store_in(dir: &Path) {
     }
     commit.append(Lane::Seat(1), lane);
 
-    let changes = [
-        (0, State::Warming, State::Shadow, "00:01:00", "its window is full"),
-        (0, State::Shadow, State::Eligible, "00:02:00", "passed, every gate"),
-    ];
-    let mut lane = Vec::new();
-    let mut lifecycle = Vec::new();
-    let mut prev = "0".repeat(64);
-    for (seq, (seat, from, to, time, reason)) in (1..).zip(changes) {
-        let model = seats[seat].model.as_str().into();
-        let seat = SeatIdx(u32::try_from(seat).unwrap());
-        let change = Change { time: at(time), seat, model, from, to, reason: reason.to_owned() };
-        let body = json!({
-            "kind": "test", "time": change.time, "reason": change.reason,
-            "candidate": { "model": change.model, "seat": seat, "from": from, "to": to },
-        });
-        lifecycle.push(std::sync::Arc::new(change));
-        let signed = format!(r#"{{"seq":{seq},"prev":"{prev}","body":{body}}}"#);
-        prev = Sha256::digest(&signed).iter().map(|byte| format!("{byte:02x}")).collect();
-        encode(&format!(r#"{},"hash":"{prev}"}}"#, &signed[..signed.len() - 1]), &mut lane);
+    // A chain as the promoter makes it, since `audit verify` takes its decisions again.
+    let mut promoter = Promoter::new(&promotion(), "GBP", &"c".repeat(64));
+    for (seat, entry) in (0..).zip(&seats) {
+        let (model, content_hash) = (entry.model.as_str().into(), ContentHash([seat; 32]));
+        let seat = SeatIdx(u32::from(seat));
+        promoter.register(at("00:00:00"), &RegisterInfo { seat, model, content_hash, floor_r: 3.0 });
     }
+    let mut changes = promoter.on_warm(SeatIdx(0), at("00:01:00"));
+    changes.extend(promoter.retire(&seats[0].model, at("00:02:00"), Some("done, no edge")).unwrap());
+    let mut lane = Vec::new();
+    promoter.take_audit().iter().for_each(|record| encode(record, &mut lane));
     commit.append(Lane::Audit, lane);
+    let lifecycle = changes.into_iter().map(std::sync::Arc::new).collect();
 
     let states = [State::Eligible, State::Live, State::Shadow];
     let rows = (1..).zip(&seats).zip(states).map(|((rank, seat), state)| row(rank, seat, state).into()).collect();
@@ -345,11 +347,11 @@ fn an_arena_at_rest_answers_in_the_documented_shapes() {
 
     let model = ask(&["show", &seat.ticket_of(0)]);
     assert_eq!((&model["row"]["model"], &model["generation"]), (&json!(SWEPT), &json!(1)));
-    assert_eq!(model["lifecycle"][1]["to"], "eligible");
+    assert_eq!(model["lifecycle"][1]["to"], "retired");
 
     let audit = ask(&["audit", "verify"]);
-    assert_eq!(keys(&audit), ["ok", "records", "last_hash", "problem"]);
-    assert_eq!((&audit["ok"], &audit["records"]), (&json!(true), &json!(2)));
+    assert_eq!(keys(&audit), ["ok", "records", "promotions", "demotions", "recomputed", "last_hash", "problem"]);
+    assert_eq!((&audit["ok"], &audit["records"]), (&json!(true), &json!(5)));
 }
 
 #[test]

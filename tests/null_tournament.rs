@@ -77,6 +77,7 @@ fn tournament(seed: u64, candidates: u32, rounds: u64, edge: f64) -> (Option<(Se
             episodes.push(Episode {
                 seat: SeatIdx(seat),
                 number: round,
+                made: UtcMicros(end - MINUTE),
                 opened: UtcMicros(end - MINUTE),
                 closed: UtcMicros(end - 1),
                 profit: Money::from_micros(if x > 0.0 { 10_000_000 } else { -10_000_000 }),

@@ -1,5 +1,12 @@
 //! The server over a real socket, with a double of the arena behind it: every route, every refusal, every shape.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "a test ends where something unexpected happens, and says what it skipped"
+)]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -443,4 +450,72 @@ async fn metrics_are_what_promtool_accepts() {
     assert!(text.contains("arena_http_requests_total{route=\"/api/v1/leaderboard\",method=\"GET\",code=\"200\"}"));
     support::promtool(&["check", "metrics"], Some(&text));
     arena.stop().await;
+}
+
+/// Reads a file of the project.
+fn project_file(path: &str) -> String {
+    std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// Every `expr` of the dashboard.
+fn dashboard_expressions() -> Vec<String> {
+    fn walk(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("expr").and_then(Value::as_str).map(str::to_owned));
+                members.values().for_each(|member| walk(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| walk(item, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(&serde_json::from_str(&project_file("dashboards/arena.json")).unwrap(), &mut found);
+    assert!(found.len() > 30, "{} expressions", found.len());
+    found
+}
+
+#[test]
+fn dashboards_and_alerts_name_only_metrics_that_exist() {
+    let mut named = BTreeSet::new();
+    for file in ["dashboards/arena.json", "dashboards/alerts.yml"] {
+        let text = project_file(file);
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        for word in text.split(|c: char| !is_part(c)).filter(|word| word.starts_with("arena_")) {
+            let base = ["_bucket", "_count", "_sum"].iter().find_map(|suffix| word.strip_suffix(suffix));
+            let metric = arena::telemetry::metrics::find(word).or_else(|| {
+                base.and_then(arena::telemetry::metrics::find)
+                    .filter(|metric| metric.kind == arena::telemetry::metrics::Kind::Histogram)
+            });
+            let metric = metric.unwrap_or_else(|| panic!("{file} names {word}, which does not exist"));
+            named.insert(metric.name);
+        }
+    }
+    assert!(named.len() > 20, "{named:?}");
+}
+
+#[test]
+fn rules_and_expressions_are_what_promtool_accepts() {
+    let alerts = format!("{}/dashboards/alerts.yml", env!("CARGO_MANIFEST_DIR"));
+    support::promtool(&["check", "rules", &alerts], None);
+    let config = format!("{}/dashboards/prometheus.yml", env!("CARGO_MANIFEST_DIR"));
+    support::promtool(&["check", "config", &config], None);
+    // The dashboard's expressions as recording rules, with Grafana's variables put in; JSON is YAML too.
+    let rules: Vec<Value> = dashboard_expressions()
+        .iter()
+        .enumerate()
+        .map(|(number, expression)| {
+            let filled = expression
+                .replace("$__rate_interval", "1m")
+                .replace("$instance", ".*")
+                .replace("$model", ".*")
+                .replace("$top", "10");
+            assert!(!filled.contains('$'), "{filled} has a variable that the test does not know");
+            json!({ "record": format!("expression:{number}"), "expr": filled })
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rules.yml");
+    std::fs::write(&path, json!({ "groups": [{ "name": "dashboard", "rules": rules }] }).to_string()).unwrap();
+    support::promtool(&["check", "rules", path.to_str().unwrap()], None);
 }

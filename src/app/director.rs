@@ -143,6 +143,9 @@ impl Inner {
         let settled = self.settlement.settle(&slice, gathered).await;
         let took = begun.elapsed();
         metrics::round_closed(took);
+        metrics::desk_recorded(&settled.desk);
+        let (equal, different) = self.settlement.books_compared();
+        metrics::books_compared(equal, different);
         self.settlement.note_health(message.bad, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         settled.changes.iter().for_each(|change| (self.on_change)(change));
         let keeps = self.durability != Durability::Forgetful;

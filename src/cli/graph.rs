@@ -129,7 +129,7 @@ mod tests {
                 model_deadline: Micros::SECOND,
                 disk_floor_mb: 500,
             },
-            feed: FeedConfig { source: FeedSource::Sim, speed: 1.0, record: true, quotes: Vec::new() },
+            feed: FeedConfig { source: FeedSource::Sim, speed: 1.0, edge_r: 0.0, record: true, quotes: Vec::new() },
             bars: BarsConfig { grace: Micros(500_000), reset_after: Micros::SECOND },
             listen: ([127, 0, 0, 1], 8787).into(),
             markets: vec![market],

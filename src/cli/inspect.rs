@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::output::{
     Align, Columns, FAILED, Failure, TEXT_WIDTH, UNREACHED, USAGE, complain, number, print, print_json, shorten_name,
@@ -14,6 +13,7 @@ use super::{Client, LeaderboardArgs, ModelArgs, ReadingArgs, Shared, block_on};
 use crate::control::{Control, ModelView};
 use crate::domain::UtcMicros;
 use crate::flow::{Board, Explanation, Row, State, TradeRow, Verdict};
+use crate::promoter::{self, VerifyReport};
 use crate::store::views::AtRest;
 
 /// How often `--watch` draws.
@@ -322,102 +322,31 @@ fn explanation_text(explanation: &Explanation) -> String {
 struct Verification {
     ok: bool,
     #[serde(flatten)]
-    report: Option<Report>,
+    report: Option<VerifyReport>,
     /// What is wrong with the first record that is wrong.
     problem: Option<String>,
-}
-
-/// A chain that holds.
-#[derive(Debug, PartialEq, Serialize)]
-struct Report {
-    records: u64,
-    /// A chain that lost its end is known only by comparing this with a note of it.
-    last_hash: String,
 }
 
 pub(super) fn audit_verify(shared: &Shared, reading: &ReadingArgs) -> Result<(), Failure> {
     let arena = Arena::open(reading, shared)?;
     let records = block_on(arena.audit())?;
-    match verify(records.into_iter()) {
+    match promoter::verify(records.into_iter()) {
         Ok(report) if shared.json => {
             print_json(&Verification { ok: true, report: Some(report), ..Verification::default() })
         }
         Ok(report) => {
-            print(&format!("{} audit records, none altered; the last is {}\n", report.records, report.last_hash))
+            let VerifyReport { records, promotions, demotions, recomputed, last_hash } = report;
+            print(&format!(
+                "{records} audit records, none altered: {promotions} promotions, {demotions} demotions, {recomputed} \
+                 decisions recomputed; the last is {last_hash}\n"
+            ))
         }
         Err(problem) if shared.json => {
+            let problem = problem.to_string();
             print_json(&Verification { problem: Some(problem.clone()), ..Verification::default() })?;
             complain(&problem);
             Err(Failure::new(FAILED, ""))
         }
-        Err(problem) => Err(Failure::new(FAILED, problem)),
-    }
-}
-
-/// Walks the chain: each record is `{"seq", "prev", "body", "hash"}`, the hash is of the compact text of the first
-/// three, `prev` the hash before, `seq` counts from 1.
-fn verify(records: impl Iterator<Item = String>) -> Result<Report, String> {
-    let mut report = Report { records: 0, last_hash: "0".repeat(64) };
-    for text in records {
-        let expected = report.records + 1;
-        let malformed = || format!("record {expected} is no audit record");
-        let record: Value = serde_json::from_str(&text).map_err(|_| malformed())?;
-        let field = |name: &str| record.get(name).ok_or_else(malformed);
-        let (seq, prev, body, hash) = (field("seq")?, field("prev")?, field("body")?, field("hash")?);
-        let signed = format!(r#"{{"seq":{seq},"prev":{prev},"body":{body}}}"#);
-        let sealed: String = Sha256::digest(signed).iter().map(|byte| format!("{byte:02x}")).collect();
-        if hash.as_str() != Some(&sealed) {
-            return Err(format!("record {seq} was altered: its hash does not fit its text"));
-        }
-        if seq.as_u64() != Some(expected) {
-            return Err(format!("record {seq} stands where record {expected} should: one is missing or moved"));
-        }
-        if prev.as_str() != Some(&report.last_hash) {
-            return Err(format!("record {seq} does not follow from the one before: one of them was replaced"));
-        }
-        report = Report { records: expected, last_hash: sealed };
-    }
-    Ok(report)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chain(bodies: &[&str]) -> Vec<String> {
-        let mut prev = "0".repeat(64);
-        let seal = |(seq, body): (usize, &&str)| {
-            let signed = format!(r#"{{"seq":{},"prev":"{prev}","body":{{"note":"{body}","x":0.1}}}}"#, seq + 1);
-            prev = Sha256::digest(&signed).iter().map(|byte| format!("{byte:02x}")).collect();
-            format!(r#"{},"hash":"{prev}"}}"#, &signed[..signed.len() - 1])
-        };
-        bodies.iter().enumerate().map(seal).collect()
-    }
-
-    #[test]
-    fn a_chain_holds_until_a_record_is_altered_lost_or_moved() {
-        let whole = chain(&["a", "b", "c", "d"]);
-        let report = verify(whole.iter().cloned()).unwrap();
-        assert_eq!((report.records, report.last_hash.len()), (4, 64));
-        assert_eq!(verify(std::iter::empty()).unwrap().records, 0);
-
-        type Tamper = dyn Fn(&mut Vec<String>);
-        let altered = |change: &Tamper| {
-            let mut records = whole.clone();
-            change(&mut records);
-            verify(records.into_iter()).unwrap_err()
-        };
-        let cases: [(&Tamper, &str); 6] = [
-            (&|r| r[2] = r[2].replace("\"c\"", "\"e\""), "record 3 was altered"),
-            (&|r| drop(r.remove(1)), "record 3 stands where record 2 should"),
-            (&|r| r.swap(1, 2), "record 3 stands where record 2 should"),
-            (&|r| drop(r.remove(0)), "record 2 stands where record 1 should"),
-            (&|r| r[1] = chain(&["z", "y"])[1].clone(), "record 2 does not follow"),
-            (&|r| r[3] = "{}".to_owned(), "record 4 is no audit record"),
-        ];
-        for (change, want) in cases {
-            let problem = altered(change);
-            assert!(problem.starts_with(want), "{problem}");
-        }
+        Err(problem) => Err(Failure::new(FAILED, problem.to_string())),
     }
 }

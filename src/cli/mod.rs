@@ -8,7 +8,7 @@ mod graph;
 mod inspect;
 mod operate;
 pub mod output;
-mod resample;
+pub mod resample;
 mod run;
 
 use std::ffi::OsString;

@@ -31,6 +31,8 @@ pub struct Desk {
     is_journal_down: bool,
     /// Comparisons in a row that the broker did not answer.
     unanswered: u32,
+    /// Comparisons that found the books equal, and different.
+    compared: (u64, u64),
     now: UtcMicros,
 }
 
@@ -99,6 +101,12 @@ impl Desk {
     #[must_use]
     pub fn halted(&self) -> Option<&str> {
         self.book.halted.as_deref()
+    }
+
+    /// How often the books were compared since the start and found equal, and different.
+    #[must_use]
+    pub fn compared(&self) -> (u64, u64) {
+        self.compared
     }
 
     /// Whether `seat` may deal; halted or not.
@@ -531,6 +539,8 @@ impl Desk {
             Ok(breaks) => {
                 self.unanswered = 0;
                 let more = breaks.len().saturating_sub(1);
+                let count = if breaks.is_empty() { &mut self.compared.0 } else { &mut self.compared.1 };
+                *count += 1;
                 if let Some(first) = breaks.first() {
                     let others = if more > 0 { format!(" (and {more} more)") } else { String::new() };
                     self.stop(now, format!("{first}{others}"));

@@ -75,6 +75,7 @@ impl Arena {
         Episode {
             seat: SeatIdx(seat),
             number: *number,
+            made: UtcMicros(self.time.0 + HOUR / 8),
             opened: UtcMicros(self.time.0 + HOUR / 4),
             closed: UtcMicros(self.time.0 + HOUR / 2),
             profit: Money::from_micros(1_000_000),

@@ -23,8 +23,17 @@ pub(super) fn problem(code: StatusCode, sentence: &str) -> HttpResponse {
     HttpResponse::build(code).json(json!({ "error": sentence }))
 }
 
-fn bad_request(sentence: &str) -> HttpResponse {
-    problem(StatusCode::BAD_REQUEST, sentence)
+/// What is wrong with a request, before the arena hears of it.
+struct Fault(StatusCode, String);
+
+impl Fault {
+    fn bad(sentence: &str) -> Self {
+        Self(StatusCode::BAD_REQUEST, sentence.to_owned())
+    }
+
+    fn answer(&self) -> HttpResponse {
+        problem(self.0, &self.1)
+    }
 }
 
 fn refusal(error: &ControlError) -> HttpResponse {
@@ -46,9 +55,8 @@ fn answer<T: Serialize>(result: Result<T, ControlError>) -> HttpResponse {
     }
 }
 
-/// The name, or the answer that says what is wrong with it.
-fn name(path: Name) -> Result<String, HttpResponse> {
-    path.map(web::Path::into_inner).map_err(|_| bad_request("the model's name cannot be read"))
+fn name(path: Name) -> Result<String, Fault> {
+    path.map(web::Path::into_inner).map_err(|_| Fault::bad("the model's name cannot be read"))
 }
 
 pub(super) async fn health() -> HttpResponse {
@@ -88,7 +96,7 @@ pub(super) async fn leaderboard(arena: Arena) -> HttpResponse {
 pub(super) async fn model(arena: Arena, path: Name) -> HttpResponse {
     match name(path) {
         Ok(name) => answer(arena.control.model(name).await),
-        Err(response) => response,
+        Err(fault) => fault.answer(),
     }
 }
 
@@ -101,11 +109,11 @@ pub(super) struct TradesQuery {
 
 pub(super) async fn trades(arena: Arena, path: Name, query: Result<web::Query<TradesQuery>, Error>) -> HttpResponse {
     let Ok(query) = query else {
-        return bad_request("the only parameter is last=N, the number of latest trades");
+        return Fault::bad("the only parameter is last=N, the number of latest trades").answer();
     };
     let name = match name(path) {
         Ok(name) => name,
-        Err(response) => return response,
+        Err(fault) => return fault.answer(),
     };
     let trades = arena.control.trades(name).await;
     answer(trades.map(|mut trades| {
@@ -118,7 +126,7 @@ pub(super) async fn trades(arena: Arena, path: Name, query: Result<web::Query<Tr
 pub(super) async fn explain(arena: Arena, path: Name) -> HttpResponse {
     match name(path) {
         Ok(name) => answer(arena.control.explain(name).await),
-        Err(response) => response,
+        Err(fault) => fault.answer(),
     }
 }
 
@@ -144,26 +152,26 @@ struct Wish {
 }
 
 /// Reads the body of a command; an empty one asks for nothing special.
-fn wish(body: Body, may_override: bool) -> Result<Wish, HttpResponse> {
+fn wish(body: Body, may_override: bool) -> Result<Wish, Fault> {
     let bytes = body.map_err(|error| {
         let code = error.as_response_error().status_code();
         let sentence = match code {
             StatusCode::PAYLOAD_TOO_LARGE => "the body is larger than 16 kB".to_owned(),
             _ => format!("the body cannot be read: {error}"),
         };
-        problem(code, &sentence)
+        Fault(code, sentence)
     })?;
     let wish: Wish = if bytes.iter().all(u8::is_ascii_whitespace) {
         Wish::default()
     } else {
-        serde_json::from_slice(&bytes).map_err(|error| bad_request(&format!("the body is wrong: {error}")))?
+        serde_json::from_slice(&bytes).map_err(|error| Fault::bad(&format!("the body is wrong: {error}")))?
     };
     if wish.is_override.is_some() && !may_override {
-        return Err(bad_request("only promote can be overridden"));
+        return Err(Fault::bad("only promote can be overridden"));
     }
     let has_reason = wish.reason.as_deref().is_some_and(|reason| !reason.trim().is_empty());
     if wish.is_override == Some(true) && !has_reason {
-        return Err(bad_request("an override needs a reason"));
+        return Err(Fault::bad("an override needs a reason"));
     }
     Ok(wish)
 }
@@ -183,7 +191,7 @@ pub(super) async fn promote(arena: Arena, path: Name, body: Body) -> HttpRespons
             let is_override = is_override.unwrap_or(false);
             obey(&arena, Command::Promote { model: ModelId::from(name), reason, is_override }).await
         }
-        (Err(response), _) | (_, Err(response)) => response,
+        (Err(fault), _) | (_, Err(fault)) => fault.answer(),
     }
 }
 
@@ -192,7 +200,7 @@ pub(super) async fn demote(arena: Arena, path: Name, body: Body) -> HttpResponse
         (Ok(name), Ok(Wish { reason, .. })) => {
             obey(&arena, Command::Demote { model: ModelId::from(name), reason }).await
         }
-        (Err(response), _) | (_, Err(response)) => response,
+        (Err(fault), _) | (_, Err(fault)) => fault.answer(),
     }
 }
 
@@ -201,29 +209,29 @@ pub(super) async fn retire(arena: Arena, path: Name, body: Body) -> HttpResponse
         (Ok(name), Ok(Wish { reason, .. })) => {
             obey(&arena, Command::Retire { model: ModelId::from(name), reason }).await
         }
-        (Err(response), _) | (_, Err(response)) => response,
+        (Err(fault), _) | (_, Err(fault)) => fault.answer(),
     }
 }
 
 pub(super) async fn halt(arena: Arena, body: Body) -> HttpResponse {
     match wish(body, false) {
         Ok(Wish { reason, .. }) => obey(&arena, Command::Halt { reason }).await,
-        Err(response) => response,
+        Err(fault) => fault.answer(),
     }
 }
 
 pub(super) async fn resume(arena: Arena, body: Body) -> HttpResponse {
     match wish(body, false) {
         Ok(Wish { reason, .. }) => obey(&arena, Command::Resume { reason }).await,
-        Err(response) => response,
+        Err(fault) => fault.answer(),
     }
 }
 
 pub(super) async fn reload(arena: Arena, body: Body) -> HttpResponse {
     match wish(body, false) {
         Ok(Wish { reason: None, .. }) => obey(&arena, Command::Reload).await,
-        Ok(_) => bad_request("a reload takes no reason: the file says what changed"),
-        Err(response) => response,
+        Ok(_) => Fault::bad("a reload takes no reason: the file says what changed").answer(),
+        Err(fault) => fault.answer(),
     }
 }
 

@@ -12,6 +12,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use super::board;
 pub use super::table::{Kind, METRICS, Metric, Source, find, reference};
 use crate::flow::Board;
+use crate::store::entry::DeskEntry;
 
 /// Buckets of every histogram, in seconds: from a round of a few models to one that is far too slow.
 const SECONDS_BUCKETS: [f64; 14] =
@@ -78,49 +79,29 @@ pub fn round_closed(took: Duration) {
     histogram!("arena_round_duration_seconds").record(took.as_secs_f64());
 }
 
-/// A quote came after its bar had closed and was dropped.
-pub fn quote_late(epic: &str) {
-    counter!("arena_feed_late_quotes_total", "epic" => epic.to_owned()).increment(1);
-}
-
 /// The store made so many entries durable.
 pub fn store_flushed(entries: u64, took: Duration) {
     counter!("arena_store_entries_total").increment(entries);
     histogram!("arena_store_flush_seconds").record(took.as_secs_f64());
 }
 
-/// How a live order ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OrderOutcome {
-    /// The broker dealt it.
-    Dealt,
-    /// The broker refused it.
-    Rejected,
-    /// The desk refused it before sending.
-    Refused,
-    /// Nobody knows yet.
-    Unknown,
-}
-
-impl OrderOutcome {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Dealt => "dealt",
-            Self::Rejected => "rejected",
-            Self::Refused => "refused",
-            Self::Unknown => "unknown",
-        }
+/// What the desk has journalled about live orders.
+pub fn desk_recorded(entries: &[DeskEntry]) {
+    for entry in entries {
+        let outcome = match entry {
+            DeskEntry::Opened { .. } => "dealt",
+            DeskEntry::Rejected { .. } => "rejected",
+            DeskEntry::Unknown { .. } => "unknown",
+            _ => continue,
+        };
+        counter!("arena_desk_orders_total", "outcome" => outcome).increment(1);
     }
 }
 
-/// A live order was answered, or refused before it was sent.
-pub fn order_answered(outcome: OrderOutcome) {
-    counter!("arena_desk_orders_total", "outcome" => outcome.word()).increment(1);
-}
-
-/// The desk compared its book with the broker's.
-pub fn book_compared(is_equal: bool) {
-    counter!("arena_desk_reconciliations_total", "result" => if is_equal { "equal" } else { "break" }).increment(1);
+/// How often the desk has compared its book with the broker's so far, and found it equal, and different.
+pub fn books_compared(equal: u64, different: u64) {
+    counter!("arena_desk_reconciliations_total", "result" => "equal").absolute(equal);
+    counter!("arena_desk_reconciliations_total", "result" => "break").absolute(different);
 }
 
 /// The server answered; `route` is the pattern and never the path that was asked for.
@@ -193,9 +174,9 @@ mod tests {
         install();
         round_closed(Duration::from_millis(2));
         store_flushed(3, Duration::from_millis(1));
-        order_answered(OrderOutcome::Dealt);
-        book_compared(true);
-        quote_late("E");
+        let (time, reference) = (UtcMicros(0), "r".into());
+        desk_recorded(&[DeskEntry::Unknown { time, reference }]);
+        books_compared(1, 0);
         request_answered("/".to_owned(), "GET", 200);
         let text = render(&board(vec![row("a", State::Shadow)]));
         let described: BTreeSet<&str> =

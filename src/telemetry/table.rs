@@ -69,8 +69,7 @@ metrics! {
     Process Histogram "arena_round_duration_seconds" [] "seconds" "Wall time from the arrival of a slice to all reports";
 
     Board Counter "arena_feed_quotes_total" [] "" "Good quotes taken";
-    Board Counter "arena_feed_bad_quotes_total" ["kind"] "" "Rows refused, by kind of fault";
-    Process Counter "arena_feed_late_quotes_total" ["epic"] "" "Quotes that came after their bar had closed, and were dropped";
+    Board Counter "arena_feed_bad_quotes_total" ["kind"] "" "Rows refused, by kind of fault; late: after their bar had closed";
     Board Gauge "arena_feed_done" [] "" "1 when the feed has ended, else 0";
     Board Counter "arena_bars_closed_total" ["epic", "bar"] "" "Bars closed, by market and resolution";
 
@@ -96,7 +95,7 @@ metrics! {
     Board Gauge "arena_desk_open_positions" [] "" "Live positions that are open, sent or of unknown outcome";
     Board Gauge "arena_desk_day_profit" ["currency"] "currency" "Live profit of the present UTC day";
     Board Gauge "arena_desk_net_profit" ["currency"] "currency" "Live profit since the arena began";
-    Process Counter "arena_desk_orders_total" ["outcome"] "" "Live orders by outcome: dealt, rejected, refused, unknown";
+    Process Counter "arena_desk_orders_total" ["outcome"] "" "Live orders by outcome: dealt, rejected by the broker or our own rules, unknown";
     Process Counter "arena_desk_reconciliations_total" ["result"] "" "Comparisons of the desk's book with the broker's: equal or break";
 
     Board Gauge "arena_store_recording" [] "" "1 while the store records, else 0";

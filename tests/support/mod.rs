@@ -14,7 +14,7 @@ use arena::flow::{
 use futures_util::future::{BoxFuture, ready};
 
 /// A name with everything that a path must survive.
-pub const ODD_NAME: &str = "odd/name:a=1,b=50%+@x <b>&\"é";
+pub(crate) const ODD_NAME: &str = "odd/name:a=1,b=50%+@x <b>&\"é";
 
 /// 2014-05-01T00:00:00Z.
 const START: i64 = 1_398_902_400_000_000;
@@ -22,11 +22,11 @@ const FAMILIES: [&str; 4] = ["momentum", "mean_reversion", "breakout", "random"]
 const EPICS: [&str; 3] = ["CS.D.EURUSD.TODAY.IP", "CS.D.USCGC.TODAY.IP", "CC.D.CL.USS.IP"];
 
 /// The double.
-pub struct DemoControl {
+pub(crate) struct DemoControl {
     board: RwLock<Arc<Board>>,
     seed: AtomicU64,
     /// Commands obeyed so far.
-    pub commands: Mutex<Vec<Command>>,
+    pub(crate) commands: Mutex<Vec<Command>>,
 }
 
 /// A small generator (xorshift*), so that every picture of the page is the same.
@@ -49,7 +49,7 @@ fn price(value: f64) -> Price {
 
 impl DemoControl {
     /// An arena of `n_rows` candidates in the middle of its work; none: one that waits for its first bar.
-    pub fn new(n_rows: usize) -> Arc<Self> {
+    pub(crate) fn new(n_rows: usize) -> Arc<Self> {
         let seed = AtomicU64::new(0x9E37_79B9_7F4A_7C15);
         let mut board = Board { arena: "demo".to_owned(), ..Board::default() };
         board.health.is_recording = true;
@@ -61,7 +61,7 @@ impl DemoControl {
     }
 
     /// Changes the board as `change` says.
-    pub fn update(&self, change: impl FnOnce(&mut Board)) {
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Board)) {
         let mut board = self.board.write().unwrap();
         let mut next = (**board).clone();
         change(&mut next);
@@ -69,12 +69,12 @@ impl DemoControl {
     }
 
     /// Episodes of the first row, as the present board has them.
-    pub fn update_seen(&self) -> u64 {
+    pub(crate) fn update_seen(&self) -> u64 {
         self.board().rows[0].episodes
     }
 
     /// Lets a minute of event time pass: one row in five trades.
-    pub fn step(&self) {
+    pub(crate) fn step(&self) {
         self.update(|board| {
             board.time = board.time.map(|time| UtcMicros(time.0 + 60_000_000));
             board.health.rounds += 1;
@@ -133,6 +133,8 @@ fn fill(board: &mut Board, n_rows: usize, seed: &AtomicU64) {
     }
     board.time = Some(UtcMicros(START + 15 * 3_600_000_000 + 42 * 60_000_000));
     board.health = Health {
+        from: None,
+        to: None,
         quotes: 1_204_331,
         bad_quotes: vec![("crossed".to_owned(), 3), ("out_of_order".to_owned(), 12)],
         bars: vec![
@@ -224,7 +226,7 @@ fn card(idx: usize, seed: &AtomicU64) -> (Row, Vec<f32>) {
         _ => State::Shadow,
     };
     let opened = UtcMicros(START + 56_000_000_000);
-    let is_open = idx % 3 == 0 && n_trades > 0 && state != State::Retired;
+    let is_open = idx.is_multiple_of(3) && n_trades > 0 && state != State::Retired;
     let model = model_name(idx);
     let ticket_name = model.split(':').next().unwrap_or_default().to_owned();
     let row = Row {
@@ -246,7 +248,7 @@ fn card(idx: usize, seed: &AtomicU64) -> (Row, Vec<f32>) {
         win_rate: (n_trades > 0).then(|| wins as f64 / n),
         exposure: (n_trades > 0).then(|| draw(seed) * 0.6),
         open_position: is_open.then(|| PositionRow {
-            direction: if idx % 2 == 0 { Direction::Long } else { Direction::Short },
+            direction: if idx.is_multiple_of(2) { Direction::Long } else { Direction::Short },
             size: Size::from_micros(1_000_000),
             opened,
             open_level: price(1.3867),
@@ -372,7 +374,7 @@ impl Control for DemoControl {
 }
 
 /// Runs `promtool` and fails with what it says; where it is not installed, says that this was skipped.
-pub fn promtool(arguments: &[&str], input: Option<&str>) {
+pub(crate) fn promtool(arguments: &[&str], input: Option<&str>) {
     use std::io::Write as _;
     use std::process::{Command as Process, Stdio};
     let spawned = Process::new("promtool")
