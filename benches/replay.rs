@@ -9,7 +9,7 @@ mod workload;
 use std::collections::VecDeque;
 use std::io::Write as _;
 use std::process::Command;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use arena::app::{self, Durability, Pace, Plan};
@@ -32,20 +32,24 @@ const BLOCK: usize = 1_024;
 /// Trades of the floor, which every figure must come within 5 % of, by number of models.
 const FLOOR_TRADES: [(u32, u64); 4] = [(1, 2_088), (10, 14_723), (100, 99_989), (1_000, 667_547)];
 
-/// CPU time of the process and the wall at the first bar.
-type Began = Arc<OnceLock<(f64, Instant)>>;
+/// CPU time of the process and the wall each time that the pump asked for bars: it asks once those before are settled.
+type Marks = Arc<Mutex<Vec<(f64, Instant)>>>;
+
+/// The blocks between whose marks the rate of an early and of a late run of bars is taken.
+const EARLY: [usize; 2] = [1, 5];
+const LATE: [usize; 2] = [38, 42];
 
 /// Bars that lie ready in memory.
 #[derive(Debug)]
 struct Ready {
     blocks: VecDeque<BarBlock>,
     bad: BadCounts,
-    began: Began,
+    marks: Marks,
 }
 
 impl Feed for Ready {
     fn next(&mut self) -> BoxFuture<'_, Result<Option<FeedEvent>, FeedError>> {
-        self.began.get_or_init(|| (cpu_seconds(), Instant::now()));
+        self.marks.lock().expect("nobody panics with it").push((cpu_seconds(), Instant::now()));
         ready(Ok(self.blocks.pop_front().map(FeedEvent::Bars))).boxed()
     }
 
@@ -107,8 +111,6 @@ fn variants() -> Vec<Variant> {
         all.push(Variant { is_idle: true, ..plain("idle", models) });
         all.push(plain("trading", models));
     }
-    all.push(Variant { bars: 2_000, is_idle: true, ..plain("idle, 2,000 bars", 1_000) });
-    all.push(Variant { bars: 2_000, ..plain("trading, 2,000 bars", 1_000) });
     all.push(Variant { is_on_disk: true, ..plain("trading, kept in sled", 1_000) });
     all.push(Variant {
         records_predictions: true,
@@ -126,8 +128,8 @@ fn run_here(variant: Variant) -> Value {
         Some(folder) => Box::new(Sled::open(folder.path(), config.arena.disk_floor_mb).expect("a new store opens")),
         None => Box::new(Memory::default()),
     };
-    let began = Began::default();
-    let feed = Ready { blocks: bars(variant.bars), bad: BadCounts::default(), began: Arc::clone(&began) };
+    let marks = Marks::default();
+    let feed = Ready { blocks: bars(variant.bars), bad: BadCounts::default(), marks: Arc::clone(&marks) };
     let plan = Plan {
         config: Arc::new(config),
         file: None,
@@ -147,12 +149,14 @@ fn run_here(variant: Variant) -> Value {
         on_tick: None,
     };
     let outcome = app::run(plan).expect("a run over ready-made bars succeeds");
-    let (cpu, wall) = began.get().expect("the pump asked for a bar");
+    let marks = marks.lock().expect("nobody panics with it");
+    let (cpu, wall) = marks.first().expect("the pump asked for bars");
+    let between = |[from, to]: [usize; 2]| Some(marks.get(to)?.0 - marks[from].0);
     let (cpu, wall) = (cpu_seconds() - cpu, wall.elapsed().as_secs_f64());
     let rows = &outcome.board.rows;
     let profit: i64 = rows.iter().map(|row| row.net_profit.micros()).sum();
     json!({
-        "cpu": cpu, "wall": wall, "rss": peak_rss_mb(), "hash": outcome.journal_hash,
+        "early": between(EARLY), "late": between(LATE), "cpu": cpu, "wall": wall, "rss": peak_rss_mb(), "hash": outcome.journal_hash,
         "trades": rows.iter().map(|row| row.episodes).sum::<u64>(), "profit": profit as f64 / 1e6,
     })
 }
@@ -193,6 +197,25 @@ fn line_of(variant: Variant, mut runs: Vec<Value>) -> Value {
     })
 }
 
+/// What a bar costs early and late in the run of a thousand models: it must not grow.
+fn rates_of(variant: Variant, runs: &[Value]) -> Vec<Value> {
+    if variant.models < 1_000 || variant.bars < BARS {
+        return Vec::new();
+    }
+    let rate = |key: &str, [from, to]: [usize; 2]| {
+        let mut seconds: Vec<f64> = runs.iter().map(|run| number(run, key)).collect();
+        seconds.sort_by(f64::total_cmp);
+        let (cpu, ops) = (seconds[seconds.len() / 2], u64::from(variant.models) * ((to - from) * BLOCK) as u64);
+        json!({
+            "workload": "W2", "peer": "arena",
+            "variant": format!("{}, N = {}, bars {} to {}", variant.name, variant.models, from * BLOCK, to * BLOCK),
+            "unit": "ns/op", "value": rounded(cpu * 1e9 / ops as f64), "ops": ops, "seconds": rounded(cpu),
+            "note": format!("within the run of {BARS} bars; least {}", rounded(seconds[0] * 1e9 / ops as f64)),
+        })
+    };
+    vec![rate("early", EARLY), rate("late", LATE)]
+}
+
 fn main() {
     let mut out = std::io::stdout();
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -208,7 +231,11 @@ fn main() {
         if wanted.is_some_and(|word| !format!("{}, N = {}", variant.name, variant.models).contains(word.as_str())) {
             continue;
         }
-        let runs = (0..RUNS).map(|_| run_apart(place)).collect();
+        let runs: Vec<Value> = (0..RUNS).map(|_| run_apart(place)).collect();
+        let rates = rates_of(*variant, &runs);
         writeln!(out, "{}", line_of(*variant, runs)).expect("standard output takes a line");
+        for line in rates {
+            writeln!(out, "{line}").expect("standard output takes a line");
+        }
     }
 }

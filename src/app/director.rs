@@ -170,14 +170,15 @@ impl Inner {
         self.append(commit, false).await
     }
 
-    /// Commits everything with the checkpoints of all seats.
+    /// Commits everything with the checkpoints of all seats; without them where nothing is kept.
     async fn keep(&mut self, is_durable: bool) -> Result<(), Stopped> {
         let slice = Arc::new(Slice::default());
-        let wants = Wants { summaries: true, checkpoints: true };
+        let keeps = self.durability != Durability::Forgetful;
+        let wants = Wants { summaries: true, checkpoints: keeps };
         let gathered: Gathered = self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
-        let checkpoints = gathered.report.checkpoints.clone();
+        let checkpoints = keeps.then(|| (gathered.report.checkpoints.clone(), self.bars.clone()));
         self.settlement.settle(&slice, gathered).await;
-        let commit = self.settlement.take_commit(Some((checkpoints, self.bars.clone())));
+        let commit = self.settlement.take_commit(checkpoints);
         self.append(commit, is_durable).await?;
         self.flushed_at = Instant::now();
         Ok(())

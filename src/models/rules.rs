@@ -197,8 +197,8 @@ mod tests {
                 let is_silent = model.is_silent(mids);
                 let bar = bar_of_mids(&[2.0]);
                 let answer = model.on_bar(&BarContext { bar: &bar, mids2: mids });
-                let is_plain = answer
-                    .is_some_and(|answer| answer.signal.is_none() && answer.y_pred.is_some_and(f64::is_finite));
+                let is_plain =
+                    answer.is_some_and(|answer| answer.signal.is_none() && answer.y_pred.is_some_and(f64::is_finite));
                 assert_eq!(is_silent, is_plain, "{mids:?} {threshold} {model:?}");
             }
         }

@@ -359,11 +359,12 @@ impl Seat {
     }
 }
 
-/// Takes the items and leaves room for somewhat more: the next slice brings about the same, and growing from nothing
-/// would copy them several times.
-fn hand_over<T>(items: &mut Vec<T>) -> Vec<T> {
-    let room = Vec::with_capacity(items.len() + items.len() / 2);
-    std::mem::replace(items, room)
+/// Copies the items out and keeps the memory: the next slice brings about as many, and growing again from nothing would
+/// copy them several times.
+fn hand_over<T: Copy>(items: &mut Vec<T>) -> Vec<T> {
+    let copy = items.as_slice().to_vec();
+    items.clear();
+    copy
 }
 
 impl Paper {

@@ -294,23 +294,17 @@ pub fn encode<T: Serialize>(entry: &T, out: &mut Vec<u8>) {
     *out = postcard::to_extend(entry, bytes).expect("entries encode into memory");
 }
 
-/// The bytes of one short entry, on the stack: growing the lane's memory field by field would cost more than the rest
-/// of a trade.
-struct Short {
-    bytes: [u8; SHORT_MAX],
+/// One short entry, written into room that was made at once: growing the lane's memory field by field would cost more
+/// than the rest of a trade, and so would copying what was just written byte by byte.
+struct Short<'a> {
+    bytes: &'a mut [u8; SHORT_MAX],
     len: usize,
 }
 
-/// No entry of a trade is longer: version, kind, eight numbers of at most ten bytes and a float.
-const SHORT_MAX: usize = 128;
+/// No entry of a trade is longer: version, kind, reason, six numbers of at most ten bytes and a float.
+const SHORT_MAX: usize = 96;
 
-impl Short {
-    fn new(kind: u8) -> Self {
-        let mut bytes = [0; SHORT_MAX];
-        (bytes[0], bytes[1]) = (VERSION, kind);
-        Self { bytes, len: 2 }
-    }
-
+impl Short<'_> {
     fn push(&mut self, byte: u8) {
         self.bytes[self.len] = byte;
         self.len += 1;
@@ -339,10 +333,20 @@ impl Short {
 /// # Panics
 /// Never: see [`encode`].
 pub fn encode_seat(entry: &SeatEntry, out: &mut Vec<u8>) {
-    let mut short;
+    let kind = match entry {
+        SeatEntry::Ordered { .. } => 2,
+        SeatEntry::Opened { .. } => 3,
+        SeatEntry::Closed { .. } => 6,
+        _ => return encode(entry, out),
+    };
+    let from = out.len();
+    out.resize(from + SHORT_MAX, 0);
+    let bytes = out[from..].first_chunk_mut().expect("the room was made");
+    let mut short = Short { bytes, len: 0 };
+    short.push(VERSION);
+    short.push(kind);
     match *entry {
         SeatEntry::Ordered { time, direction, y_pred } => {
-            short = Short::new(2);
             short.number(time.0);
             short.push(direction as u8);
             short.push(u8::from(y_pred.is_some()));
@@ -351,12 +355,10 @@ pub fn encode_seat(entry: &SeatEntry, out: &mut Vec<u8>) {
             }
         }
         SeatEntry::Opened { after, level } => {
-            short = Short::new(3);
             short.number(after.0);
             short.number(level.micros());
         }
         SeatEntry::Closed { after, level, reason, profit, costs, x, adverse, favourable } => {
-            short = Short::new(6);
             short.number(after.0);
             short.number(level.micros());
             short.push(reason as u8);
@@ -366,9 +368,10 @@ pub fn encode_seat(entry: &SeatEntry, out: &mut Vec<u8>) {
             short.number(adverse.micros());
             short.number(favourable.micros());
         }
-        _ => return encode(entry, out),
+        _ => {}
     }
-    out.extend_from_slice(&short.bytes[..short.len]);
+    let to = from + short.len;
+    out.truncate(to);
 }
 
 /// The entries of a block.
