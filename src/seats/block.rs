@@ -210,10 +210,10 @@ impl Walk {
                 }
                 let number = round_number(self.round);
                 let context = BarContext { bar, mids2: &bar.mids2 };
-                for at in self.seat..of_stream.end {
-                    let seat = &mut *seats[at];
+                let from = self.seat;
+                for (place, seat) in (from..).zip(&mut seats[from..of_stream.end]) {
                     if !seat.on_idle_bar(&context) {
-                        self.seat = at;
+                        self.seat = place;
                         seat.on_bar(&context, number);
                     }
                 }

@@ -197,7 +197,7 @@ impl Seat {
             self.paper.first = Some((bar.seq, bar.start));
         }
         self.last = Some((bar.seq, bar.end));
-        if self.predict_every > 1 && bar.seq % self.predict_every != 0 {
+        if self.predict_every > 1 && !bar.seq.is_multiple_of(self.predict_every) {
             return;
         }
         // By reference: moving the answer would read back at once, in one piece, what was just written in two.
