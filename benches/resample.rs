@@ -15,26 +15,14 @@ use arena::domain::{EpicIdx, Micros, Resolution, Tick};
 use arena::feed::csv::{BLOCK_TICKS, QuoteReader};
 use arena::feed::{Input, OnBad, QuoteBlock};
 
+use workload::{cpu_seconds, peak_rss_mb};
+
 const TICKS: u64 = 2_000_000;
 const RUNS: usize = 15;
 const EPIC: EpicIdx = EpicIdx(0);
 
 fn streams(lengths: &[&str]) -> Vec<(EpicIdx, Resolution)> {
     lengths.iter().map(|length| (EPIC, length.parse().expect("a length of bars"))).collect()
-}
-
-/// CPU time of the process in seconds.
-fn cpu_seconds() -> f64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
-}
-
-/// The most memory that the process has held, in MB of 1,000,000 bytes.
-fn peak_rss_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1_024.0 / 1e6)
 }
 
 /// `cargo bench --bench resample -- CSV` runs the variants with that word in their names.

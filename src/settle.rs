@@ -337,7 +337,9 @@ impl Settlement {
             self.summaries.insert(summary.seat, summary);
         }
         self.note_stuck(slice, &stuck, &mut reports);
-        let mut events = RoundEvents::of(&reports);
+        let with_episodes = reports.iter().filter(|report| !report.episodes.is_empty());
+        self.explained.extend(with_episodes.map(|report| report.seat));
+        let mut events = RoundEvents::of(&reports, slice.rounds.len());
         let mut settled = Settled::default();
         for (number, round) in slice.rounds.iter().enumerate() {
             self.keep_round(round);
@@ -375,7 +377,6 @@ impl Settlement {
             changes.extend(self.promoter.on_suspended(seat, round.time, fault_sentence(fault)));
         }
         if !events.episodes.is_empty() || !self.promoter.is_quiet() {
-            self.explained.extend(events.episodes.iter().map(|(_, episode)| episode.seat));
             let mut episodes: Vec<Episode> = events.episodes.iter().map(|(_, episode)| *episode).collect();
             let flat_before = &self.is_flat;
             let is_flat = |seat: SeatIdx| flat_at(reports, seat, number).unwrap_or(flat_before[seat.0 as usize]);

@@ -181,15 +181,16 @@ impl Inner {
         self.append(commit, false).await
     }
 
-    /// Asks every seat for its checkpoint and commits everything with them.
+    /// Asks every seat for its checkpoint and commits everything with them; without them where nothing is kept.
     async fn keep_all(&mut self) -> Result<(), Stopped> {
         let slice = Arc::new(Slice::default());
-        let wants = Wants { summaries: true, checkpoints: true };
+        let keeps = self.durability != Durability::Forgetful;
+        let wants = Wants { summaries: true, checkpoints: keeps };
         let mut gathered: Gathered =
             self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
         let checkpoints = std::mem::take(&mut gathered.report.checkpoints);
         self.settlement.settle(&slice, gathered).await;
-        self.keep(checkpoints).await
+        if keeps { self.keep(checkpoints).await } else { self.keep_in_memory().await }
     }
 
     /// Commits everything with these checkpoints of the seats, and answers once it will survive a crash.

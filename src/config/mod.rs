@@ -197,7 +197,8 @@ fn checked_config(
 }
 
 /// What `models_per_host = "auto"` means for so many candidates.
-fn auto_models_per_host(candidates: usize) -> usize {
+#[must_use]
+pub fn auto_models_per_host(candidates: usize) -> usize {
     if candidates > AUTO_PACK_BEYOND { AUTO_PACK } else { 1 }
 }
 

@@ -204,10 +204,11 @@ impl Book {
             on(Event::Opened(self.open(&order, bar.start, bar.bid.open, bar.offer.open, terms, clock)));
             is_entry_bar = true;
         }
-        let Some(mut position) = self.position else { return };
+        let last_mid2 = self.last_mid2;
+        let Some(position) = &mut self.position else { return };
         let side = Side(position.direction);
         if bar.start >= position.next_funding {
-            position.charge(bar.start, self.last_mid2, terms, clock);
+            position.charge(bar.start, last_mid2, terms, clock);
         }
         let (stop, limit) = (side.turn(position.stop_level), side.turn(position.limit_level));
         let entry = side.turn(position.open_level);
@@ -229,12 +230,10 @@ impl Book {
         match exit {
             Some((time, exit, (low, high))) => {
                 position.excursion(low - entry, high - entry);
+                let position = *position;
                 on(Event::Closed(self.close(position, time, exit, terms)));
             }
-            None => {
-                position.excursion(low - entry, high - entry);
-                self.position = Some(position);
-            }
+            None => position.excursion(low - entry, high - entry),
         }
     }
 

@@ -51,6 +51,20 @@ impl std::fmt::Debug for Predictor {
     }
 }
 
+impl Predictor {
+    /// Whether the rule is known to have a prediction without a signal over these closing mids, at a fraction of the
+    /// price of asking it. `false` where it has one, and where this cannot be told so quickly.
+    #[inline]
+    #[must_use]
+    pub fn is_silent(&self, mids2: &[f64]) -> bool {
+        match self {
+            Self::Momentum(rule) => rule.is_silent(mids2),
+            Self::MeanReversion(rule) => rule.is_silent(mids2),
+            Self::Breakout(_) | Self::Random(_) | Self::Boxed(_) => false,
+        }
+    }
+}
+
 impl Model for Predictor {
     #[inline]
     fn on_bar(&mut self, context: &BarContext<'_>) -> Option<Prediction> {

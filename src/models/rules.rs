@@ -10,6 +10,13 @@ fn relative_move(mids2: &[f64], lookback: usize) -> Option<f64> {
     Some(mids2[last] / mids2[last.checked_sub(lookback)?] - 1.0)
 }
 
+/// Whether the move is finite and within `threshold` either way. A threshold without end must not hide a move that is
+/// not finite, which suspends the model.
+#[inline]
+fn is_within(mids2: &[f64], lookback: usize, threshold: f64) -> bool {
+    relative_move(mids2, lookback).is_some_and(|score| score.abs() <= threshold.min(f64::MAX))
+}
+
 #[inline]
 fn beyond(score: f64, threshold: f64) -> Signal {
     if score > threshold {
@@ -34,6 +41,11 @@ impl Momentum {
     pub fn new(lookback: u32, threshold: f64) -> Self {
         Self { lookback: lookback as usize, threshold }
     }
+
+    #[inline]
+    pub(super) fn is_silent(&self, mids2: &[f64]) -> bool {
+        is_within(mids2, self.lookback, self.threshold)
+    }
 }
 
 impl Model for Momentum {
@@ -56,6 +68,11 @@ impl MeanReversion {
     #[must_use]
     pub fn new(lookback: u32, threshold: f64) -> Self {
         Self { lookback: lookback as usize, threshold }
+    }
+
+    #[inline]
+    pub(super) fn is_silent(&self, mids2: &[f64]) -> bool {
+        is_within(mids2, self.lookback, self.threshold)
     }
 }
 
@@ -158,6 +175,33 @@ mod tests {
         assert_eq!(signal_of(&mut Momentum::new(2, 0.005), &[100.0, 101.0]), None);
         let y_pred = signal_of(&mut Momentum::new(1, 0.5), &[100.0, 101.0]).unwrap().y_pred.unwrap();
         assert!((y_pred - 1.01).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_silent_rule_predicts_no_signal_and_no_nonsense() {
+        for (mids, threshold) in [
+            (&[100.0, 100.0, 101.0][..], 0.005),
+            (&[100.0, 100.0, 99.0], 0.005),
+            (&[100.0, 100.0, 100.4], 0.005),
+            (&[100.0, 100.0, 100.0], 0.0),
+            (&[100.0, 100.0, 100.0], -0.1),
+            (&[100.0, 100.4], 0.005),
+            (&[0.0, 1.0, 2.0], f64::INFINITY),
+            (&[0.0, 1.0, 0.0], f64::INFINITY),
+            (&[100.0, 1.0, 101.0], f64::INFINITY),
+            (&[], 1.0),
+        ] {
+            let momentum = super::super::Predictor::Momentum(Momentum::new(2, threshold));
+            let reversion = super::super::Predictor::MeanReversion(MeanReversion::new(2, threshold));
+            for mut model in [momentum, reversion] {
+                let is_silent = model.is_silent(mids);
+                let bar = bar_of_mids(&[2.0]);
+                let answer = model.on_bar(&BarContext { bar: &bar, mids2: mids });
+                let is_plain =
+                    answer.is_some_and(|answer| answer.signal.is_none() && answer.y_pred.is_some_and(f64::is_finite));
+                assert_eq!(is_silent, is_plain, "{mids:?} {threshold} {model:?}");
+            }
+        }
     }
 
     #[test]

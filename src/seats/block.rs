@@ -4,12 +4,13 @@
 //! and those of neighbouring models do not. Live, each seat is locked by itself, so that when one blocks, the director
 //! can take the others away from the stuck thread.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Seat, SeatReport};
-use crate::domain::SeatIdx;
+use crate::domain::{SeatIdx, StreamIdx};
 use crate::flow::{LedgerSummary, Slice};
 use crate::models::BarContext;
 use crate::store::entry::Fault;
@@ -171,6 +172,18 @@ fn hand_in<'a>(seats: impl Iterator<Item = &'a mut Seat>, wants: Wants) -> Block
     report
 }
 
+/// The places of the seats of a stream; most blocks have one stream alone.
+fn of_stream(seats: &[MutexGuard<'_, Seat>], stream: StreamIdx) -> Range<usize> {
+    if let [first, .., last] = seats
+        && first.stream() == stream
+        && last.stream() == stream
+    {
+        return 0..seats.len();
+    }
+    let from = seats.partition_point(|seat| seat.stream() < stream);
+    from..seats.partition_point(|seat| seat.stream() <= stream)
+}
+
 /// A place in the walk over rounds, their bars and the seats of each bar's stream.
 #[derive(Debug, Default)]
 struct Walk {
@@ -190,17 +203,19 @@ impl Walk {
                 }
             }
             while let Some(bar) = round.bars.get(self.bar) {
+                let of_stream = of_stream(seats, bar.stream);
                 if !self.is_inside {
-                    self.seat = seats.partition_point(|seat| seat.stream() < bar.stream);
+                    self.seat = of_stream.start;
                     self.is_inside = true;
                 }
-                let end = seats.partition_point(|seat| seat.stream() <= bar.stream);
                 let number = round_number(self.round);
                 let context = BarContext { bar, mids2: &bar.mids2 };
-                #[expect(clippy::needless_range_loop, reason = "the place must be known where a model panics")]
-                for at in self.seat..end {
-                    self.seat = at;
-                    seats[at].on_bar(&context, number);
+                let from = self.seat;
+                for (place, seat) in (from..).zip(&mut seats[from..of_stream.end]) {
+                    if !seat.on_idle_bar(&context) {
+                        self.seat = place;
+                        seat.on_bar(&context, number);
+                    }
                 }
                 self.is_inside = false;
                 self.bar += 1;

@@ -10,7 +10,7 @@ use crate::domain::{
 use crate::flow::{DealTicket, LedgerSummary, Round};
 use crate::ledger::{Book, Closing, Event, FundingClock, Score, Terms};
 use crate::models::{BarContext, Model, Predictor};
-use crate::store::entry::{Fault, Refusal, SeatEntry, encode};
+use crate::store::entry::{Fault, Refusal, SeatEntry, encode, encode_seat};
 
 /// A model and its paper ledger.
 ///
@@ -30,6 +30,9 @@ pub struct Seat {
     /// The book holds neither an order nor a position.
     is_flat: bool,
     is_warm: bool,
+    /// Active, warm, predicting at every bar and recording no predictions: a bar without a signal changes next to
+    /// nothing.
+    is_plain: bool,
     paper: Box<Paper>,
 }
 
@@ -123,6 +126,7 @@ impl Seat {
             is_active: true,
             is_flat: true,
             is_warm: false,
+            is_plain: false,
             paper: Box::new(Paper {
                 id: candidate.id.clone(),
                 terms,
@@ -161,11 +165,23 @@ impl Seat {
         self.last.map(|(seq, _)| seq)
     }
 
+    /// Takes one bar where nothing comes of it, by far the most frequent case, and says whether that was so; where it
+    /// was not, nothing has changed. What it leaves behind is what [`Seat::on_bar`] would.
+    #[inline]
+    pub(super) fn on_idle_bar(&mut self, context: &BarContext<'_>) -> bool {
+        let bar = context.bar;
+        let is_idle = self.is_plain && self.is_flat && bar.is_closed && self.model.is_silent(context.mids2);
+        if is_idle {
+            self.last = Some((bar.seq, bar.end));
+            self.predictions += 1;
+        }
+        is_idle
+    }
+
     /// Takes one bar, the `round`-th of its slice: quotes through the broker, lapse, then the signal.
     ///
     /// # Panics
     /// Where its model does; the block catches that and calls [`Seat::suspend`].
-    #[inline]
     pub fn on_bar(&mut self, context: &BarContext<'_>, round: u32) {
         let bar = context.bar;
         if !self.is_active {
@@ -190,6 +206,7 @@ impl Seat {
         if !self.is_warm {
             self.is_warm = true;
             self.paper.outbox.warmed = Some(round);
+            self.note_plain();
         }
         if prediction.y_pred.is_some_and(|y| !y.is_finite()) {
             self.suspend(Fault::Nan, bar.end, round);
@@ -199,6 +216,10 @@ impl Seat {
         if self.records_predictions || (self.is_flat && prediction.signal.is_some()) {
             self.decide(bar, prediction, round);
         }
+    }
+
+    fn note_plain(&mut self) {
+        self.is_plain = self.is_active && self.is_warm && self.predict_every == 1 && !self.records_predictions;
     }
 
     fn decide(&mut self, bar: &Bar, prediction: &Prediction, round: u32) {
@@ -225,7 +246,7 @@ impl Seat {
         };
         paper.book.place(order);
         self.is_flat = false;
-        encode(&SeatEntry::Ordered { time: bar.end, direction, y_pred }, entries);
+        encode_seat(&SeatEntry::Ordered { time: bar.end, direction, y_pred }, entries);
         paper.outbox.flat.push((round, false));
         let deal = paper.book.deals() + 1;
         let ticket = DealTicket { seat: self.idx, deal, made: bar.end, direction, valid_until: order.until, y_pred };
@@ -243,6 +264,7 @@ impl Seat {
     #[cold]
     pub fn suspend(&mut self, fault: Fault, time: UtcMicros, round: u32) {
         self.is_active = false;
+        self.note_plain();
         self.paper.fault = Some(fault);
         self.paper.outbox.fault = Some((round, fault));
         encode(&SeatEntry::Suspended { time, reason: fault }, &mut self.paper.outbox.entries);
@@ -251,6 +273,7 @@ impl Seat {
     /// Ends the seat: its candidate was retired.
     pub fn retire(&mut self) {
         self.is_active = false;
+        self.note_plain();
         self.paper.is_retired = true;
     }
 
@@ -327,6 +350,7 @@ impl Seat {
         self.is_active = state.fault.is_none() && !state.is_retired;
         self.is_flat = state.book.is_flat();
         (self.last, self.predictions, self.is_warm) = (state.last, state.predictions, state.is_warm);
+        self.note_plain();
         let paper = &mut *self.paper;
         (paper.book, paper.score, paper.first) = (state.book, state.score, state.first);
         (paper.fault, paper.is_retired) = (state.fault, state.is_retired);
@@ -335,11 +359,12 @@ impl Seat {
     }
 }
 
-/// Takes the items and leaves room for as many: the next slice brings about the same, and growing from nothing would
+/// Copies the items out and keeps the memory: the next slice brings about as many, and growing again from nothing would
 /// copy them several times.
-fn hand_over<T>(items: &mut Vec<T>) -> Vec<T> {
-    let room = Vec::with_capacity(items.len());
-    std::mem::replace(items, room)
+fn hand_over<T: Copy>(items: &mut Vec<T>) -> Vec<T> {
+    let copy = items.as_slice().to_vec();
+    items.clear();
+    copy
 }
 
 impl Paper {
@@ -349,7 +374,7 @@ impl Paper {
         book.on_bar(bar, terms, clock, |event| match event {
             Event::Opened(position) => {
                 let after = position.opened - position.made;
-                encode(&SeatEntry::Opened { after, level: position.open_level }, &mut outbox.entries);
+                encode_seat(&SeatEntry::Opened { after, level: position.open_level }, &mut outbox.entries);
             }
             Event::Closed(closing) => {
                 let Closing { position, time, level, reason, profit, costs } = closing;
@@ -365,7 +390,7 @@ impl Paper {
                     adverse: position.adverse,
                     favourable: position.favourable,
                 };
-                encode(&entry, &mut outbox.entries);
+                encode_seat(&entry, &mut outbox.entries);
                 let rho_micros = terms.risk.rho_micros;
                 let (number, made, opened) = (position.deal, position.made, position.opened);
                 let episode = Episode { seat, number, made, opened, closed: time, profit, costs, rho_micros, x };

@@ -19,6 +19,29 @@ pub(super) fn flat_at(reports: &[SeatReport], seat: SeatIdx, number: usize) -> O
     reports[at].flat[..until].last().map(|(_, is_flat)| *is_flat)
 }
 
+/// The episodes of a slice in order of round, then closing, then seat. Each is put into its round at once, since there
+/// may be tens of thousands of them over a few hundred rounds.
+fn episodes_by_round(reports: &[SeatReport], rounds: usize) -> Vec<(u32, Episode)> {
+    let in_seats = || reports.iter().flat_map(|report| &report.episodes);
+    let mut next = vec![0; rounds + 1];
+    in_seats().for_each(|(round, _)| next[*round as usize + 1] += 1);
+    for round in 0..rounds {
+        next[round + 1] += next[round];
+    }
+    let total = next[rounds];
+    let Some(any) = in_seats().next() else { return Vec::new() };
+    let mut episodes = vec![*any; total];
+    for episode in in_seats() {
+        let place = &mut next[episode.0 as usize];
+        episodes[*place] = *episode;
+        *place += 1;
+    }
+    for of_round in episodes.chunk_by_mut(|a, b| a.0 == b.0) {
+        of_round.sort_by_key(|(_, episode)| (episode.closed, episode.seat));
+    }
+    episodes
+}
+
 /// What happened in the rounds of a slice, each kind in order of round, then seat.
 pub(super) struct RoundEvents {
     episodes: Vec<(u32, Episode)>,
@@ -34,9 +57,9 @@ pub(super) struct EventsOfRound<'a> {
 }
 
 impl RoundEvents {
-    pub(super) fn of(reports: &[SeatReport]) -> Self {
-        let mut episodes: Vec<_> = reports.iter().flat_map(|report| report.episodes.iter().copied()).collect();
-        episodes.sort_by_key(|(round, episode)| (*round, episode.closed, episode.seat));
+    /// `reports` are in order of seat.
+    pub(super) fn of(reports: &[SeatReport], rounds: usize) -> Self {
+        let episodes = episodes_by_round(reports, rounds);
         let mut warmed: Vec<_> =
             reports.iter().filter_map(|report| report.warmed.map(|round| (round, report.seat))).collect();
         warmed.sort_unstable();
