@@ -183,3 +183,44 @@ fn every_decision_is_listed() {
         }
     }
 }
+
+/// Texts in `code` of a document, outside of fenced blocks.
+fn inline_code(text: &str) -> Vec<String> {
+    let lines = lines_of(text, None).into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n");
+    lines.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_tests_and_files_that_documents_name_are_there() {
+    let mut waiting = vec![root().join("src"), root().join("tests")];
+    let mut code = String::new();
+    while let Some(dir) = waiting.pop() {
+        for entry in std::fs::read_dir(&dir).expect("a readable folder") {
+            let path = entry.expect("a readable folder").path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                code.push_str(&std::fs::read_to_string(&path).expect("a readable source"));
+            }
+        }
+    }
+    let (mut n_tests, mut n_files) = (0, 0);
+    for (path, text) in documents() {
+        for word in inline_code(&text) {
+            let is_name = word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            // The names of tests are sentences.
+            if is_name && word.matches('_').count() >= 4 && !word.starts_with("arena_") {
+                n_tests += 1;
+                assert!(code.contains(&format!("fn {word}(")), "{}: no test is named {word}", path.display());
+            }
+            let is_file = ["src/", "tests/", "scripts/", "docs/"].iter().any(|dir| word.starts_with(dir))
+                && !word.contains(' ')
+                && !word.contains('*');
+            if is_file {
+                n_files += 1;
+                assert!(root().join(&word).exists(), "{}: there is no {word}", path.display());
+            }
+        }
+    }
+    assert!(n_tests >= 20 && n_files >= 10, "only {n_tests} tests and {n_files} files were found");
+}

@@ -134,7 +134,7 @@ fn a_suspension_outlives_a_restart() {
 
 /// Live: paced, a deadline, one thread for all models.
 fn blocked_live(models_per_host: usize) {
-    let (healthy, mut troubled, quotes) = world(16_000);
+    let (healthy, mut troubled, quotes) = world(24_000);
     (troubled.arena.models_per_host, troubled.arena.arbiters) = (models_per_host, 1);
     let without = runs::reference(&healthy, &quotes, 1_024);
     let store = Kept::default();
@@ -142,8 +142,8 @@ fn blocked_live(models_per_host: usize) {
     let mut plan = runs::plan(troubled.clone(), Box::new(runs::replay(&quotes)), Box::new(store.clone()));
     plan.models = runs::troubled(vec![(SECOND, 60, Trouble::Block(Arc::clone(&release)))]);
     (plan.pace.speed, plan.deadline, plan.durability) =
-        (3_000.0, Some(Duration::from_millis(700)), Durability::EveryRound);
-    plan.ends_at = runs::ends_in(3_000);
+        (3_000.0, Some(Duration::from_millis(1_200)), Durability::EveryRound);
+    plan.ends_at = runs::ends_in(4_500);
     let first = runs::run(plan);
     let what = format!("{models_per_host} models a host");
     assert_eq!(first.ending, Ending::Told, "{what}: it ended before it was told to");

@@ -1,23 +1,32 @@
 //! An arena that is stopped or killed at any moment and started again comes to the journal of one that never was.
 //!
-//! `ARENA_KILLS` says how often a process is killed; without it, ten times for each of the commands.
+//! `ARENA_KILLS` says how often a process is killed; without it, ten times for each of the commands, half as often for the synthetic market.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_possible_truncation, reason = "tests")]
 
 #[path = "support/runs.rs"]
 mod runs;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arena::app::Ending;
+use arena::app::{self, Durability, Ending};
 use arena::config::Config;
+use arena::domain::{EpicIdx, Micros};
+use arena::feed::replay::{Recording, Replay};
+use arena::feed::session::Session;
+use arena::feed::{BadCounts, Feed, FeedError, FeedEvent, Input, OnBad};
 use arena::flow::State;
 use arena::ledger::read_trades;
+use arena::models;
+use arena::pipeline;
 use arena::promoter::verify;
-use arena::store::entry::read_lane;
-use arena::store::{Lane, Sled, Store, journal_hash};
+use arena::store::entry::{BarEntry, QuoteEntry, read_lane};
+use arena::store::{Lane, Sled, Store, StoreError, journal_hash};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use runs::{Draws, Kept};
 use serde_json::Value;
 
@@ -70,6 +79,100 @@ fn the_same_holds_for_the_store_on_disk() {
         let open = || Box::new(Sled::open(dir.path(), 0).unwrap()) as Box<dyn Store>;
         stops += run_with_stops(&config, &quotes, open, &mut draws);
         let store = Sled::open_existing(dir.path()).unwrap();
+        assert_eq!(runs::difference(&reference.store, &store), None, "after {stops} stops");
+    }
+}
+
+/// A feed that breaks after so many events, as a process does that dies: nothing is drained.
+#[derive(Debug)]
+struct Breaks {
+    feed: Replay,
+    left: u64,
+}
+
+impl Feed for Breaks {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<FeedEvent>, FeedError>> {
+        if self.left == 0 {
+            return ready(Err(FeedError::Session("broken".to_owned()))).boxed();
+        }
+        self.left -= 1;
+        self.feed.next()
+    }
+
+    fn bad_quotes(&self) -> &BadCounts {
+        self.feed.bad_quotes()
+    }
+
+    fn progress(&self) -> Option<f64> {
+        self.feed.progress()
+    }
+
+    fn skip(&mut self, accepted_per_epic: &[u64]) -> Result<(), FeedError> {
+        self.feed.skip(accepted_per_epic)
+    }
+}
+
+#[test]
+fn what_a_broken_run_left_is_gone_on_from_whatever_was_flushed() {
+    let config = runs::config(runs::SEVERAL);
+    let quotes = runs::synthetic(&config, 3, 60_000);
+    let reference = runs::reference(&config, &quotes, 1_024);
+    for durability in [Durability::EveryRound, Durability::EverySecond] {
+        let (store, mut breaks) = (Kept::default(), 0);
+        // Each attempt comes a few events further than the one before it, from wherever the last flush was.
+        for left in (1u64..).step_by(3) {
+            let feed = Breaks { feed: runs::replay(&quotes), left };
+            let mut plan = runs::plan(config.clone(), Box::new(feed), Box::new(store.clone()));
+            plan.durability = durability;
+            match app::run(plan) {
+                Ok(outcome) => {
+                    assert_eq!(outcome.ending, Ending::Done);
+                    break;
+                }
+                Err(error) => assert!(error.to_string().contains("broken"), "{error}"),
+            }
+            breaks += 1;
+        }
+        assert!(breaks >= 2, "{durability:?}: {breaks} breaks");
+        assert_eq!(runs::difference(&reference.store, &store), None, "{durability:?}, {breaks} breaks");
+    }
+}
+
+/// The bars that a recording closed in its first stream, as `arena resample` writes them.
+fn bars_of(store: &dyn Store, seconds: i64) -> Recording {
+    let bars: Vec<BarEntry> = read_lane(store, Lane::Bars(0)).unwrap();
+    let mut text = String::from(
+        "start,end,bid_open,bid_high,bid_low,bid_close,offer_open,offer_high,offer_low,offer_close,quotes\n",
+    );
+    for bar in &bars {
+        let sides = [bar.bid, bar.offer].map(|side| format!("{},{},{},{}", side.open, side.high, side.low, side.close));
+        let end = bar.start + Micros(seconds * 1_000_000);
+        text.push_str(&format!("{},{end},{},{}\n", bar.start, sides.join(","), bar.ticks));
+    }
+    let input = Input::Memory { name: "bars.csv".into(), bytes: text.into_bytes().into() };
+    Recording::Bars { epic: EpicIdx(0), input, length: None }
+}
+
+#[test]
+fn a_replay_of_bars_goes_on_where_it_was_stopped() {
+    let config = runs::config(runs::ONE);
+    let quotes = runs::synthetic(&config, 12, 60_000);
+    let bars = [bars_of(&runs::reference(&config, &quotes, 1_024).store, 30)];
+    let feed = || Replay::open(&bars, OnBad::Stop).unwrap();
+    let reference = pipeline::run(&Arc::new(config.clone()), &mut feed(), &models::build, 7).unwrap();
+    let trades: usize = runs::trades(&reference.store, config.candidates.len()).iter().map(Vec::len).sum();
+    assert!(trades > 100, "only {trades} trades");
+    let (mut draws, mut stops) = (Draws(3), 0);
+    while stops < 5 {
+        let store = Kept::default();
+        loop {
+            let mut plan = runs::plan(config.clone(), Box::new(feed()), Box::new(store.clone()));
+            plan.ends_at = runs::ends_in(draws.below(10 + 10 * stops));
+            if runs::run(plan).ending == Ending::Done {
+                break;
+            }
+            stops += 1;
+        }
         assert_eq!(runs::difference(&reference.store, &store), None, "after {stops} stops");
     }
 }
@@ -151,6 +254,7 @@ fn assert_same(reference: &Path, of: &Path, what: &str) {
 }
 
 /// Kills `arguments(folder)` in all as often as asked for, run by run, each compared with the first, which nobody kills.
+#[expect(clippy::print_stdout, reason = "tests tell how much they proved")]
 fn survive(dir: &Path, arguments: impl Fn(&str) -> Vec<String>, store_of: impl Fn(&str) -> String) {
     let strings = |name: &str| arguments(name);
     let begun = Instant::now();
@@ -210,4 +314,53 @@ fn a_run_killed_at_any_moment_goes_on_as_if_it_had_not_been() {
         ["--json", "-q", "-c", &file, "run"].map(str::to_owned).to_vec()
     };
     survive(dir.path(), arguments, |name| format!("{name}/store"));
+}
+
+#[test]
+fn a_synthetic_market_goes_on_after_a_kill_without_a_gap_or_a_repetition() {
+    let dir = tempfile::tempdir().unwrap();
+    lay_out(dir.path(), 2, "source = \"sim\"\nedge_r = 0.6\nrecord = true\nspeed = 40000.0");
+    let file = own_config(dir.path(), "sim");
+    let arguments = ["-q", "-c", &file, "run"];
+    let (wanted, mut draws) = (kills_wanted().div_ceil(2), Draws(6));
+    for _ in 0..wanted {
+        let mut child = arena(dir.path(), &arguments);
+        std::thread::sleep(Duration::from_millis(100 + draws.below(900)));
+        assert!(child.try_wait().unwrap().is_none(), "a synthetic market has no end");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let child = arena(dir.path(), &arguments);
+    std::thread::sleep(Duration::from_millis(2_500));
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // The quotes are the market's from its beginning, each once.
+    let store = Sled::open_existing(&dir.path().join("sim/store")).unwrap();
+    let config = runs::config(runs::SEVERAL);
+    let recorded: Vec<Vec<QuoteEntry>> = (0..2).map(|epic| read_lane(&store, Lane::Quotes(epic)).unwrap()).collect();
+    let n_quotes = recorded.iter().map(Vec::len).sum::<usize>();
+    let market = runs::synthetic(&config, config.arena.seed, n_quotes + 10_000);
+    for (recorded, market) in recorded.iter().zip(&market) {
+        assert_eq!(recorded[..], market[..recorded.len()]);
+    }
+    // What followed from them is what follows from them without a kill.
+    let parsed = arena::config::load(&dir.path().join(&file)).unwrap();
+    let replayed = Kept::default();
+    let session = Session::open(Box::new(store)).unwrap();
+    let mut plan = runs::plan(parsed, Box::new(session), Box::new(replayed.clone()));
+    plan.has_tail = false;
+    let outcome = runs::run(plan);
+    let store = loop {
+        // The reader's thread lets go of the store a moment after the feed's end.
+        match Sled::open_existing(&dir.path().join("sim/store")) {
+            Err(StoreError::InUse { .. }) => std::thread::sleep(Duration::from_millis(20)),
+            other => break other.unwrap(),
+        }
+    };
+    assert_eq!(runs::difference(&store, &replayed), None, "after {wanted} kills");
+    let episodes: u64 = outcome.board.rows.iter().map(|row| row.episodes).sum();
+    let lives = outcome.lifecycle.iter().filter(|change| change.to == State::Live).count();
+    println!("{wanted} kills, {n_quotes} quotes, {episodes} episodes, {lives} promotions");
+    assert!(episodes > 20, "only {episodes} episodes in {n_quotes} quotes");
 }

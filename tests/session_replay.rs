@@ -48,7 +48,7 @@ fn a_session_with_live_deals_replays_to_the_same_journal() {
     let markets = demo::markets(&config.markets, config.arena.seed, config.feed.edge_r, demo::START);
     let store = Kept::default();
     let mut plan = runs::plan(config.clone(), Box::new(Synthetic::new(markets)), Box::new(store.clone()));
-    (plan.pace.speed, plan.has_tail, plan.ends_at) = (20_000.0, false, runs::ends_in(3_000));
+    (plan.pace.speed, plan.has_tail, plan.ends_at) = (20_000.0, false, runs::ends_in(4_000));
     let live = runs::run(plan);
     assert_eq!(live.ending, Ending::Told);
     assert!(live.lifecycle.iter().any(|change| change.to == State::Live), "{:?}", live.lifecycle);
@@ -68,12 +68,12 @@ fn a_session_suspends_the_blocked_model_where_it_was_blocked() {
     let name = "momentum:lookback=2";
     let release = Arc::new(AtomicBool::new(false));
     let store = Kept::default();
-    let quotes = runs::synthetic(&config, 21, 16_000);
+    let quotes = runs::synthetic(&config, 21, 24_000);
     let mut plan = runs::plan(config.clone(), Box::new(runs::replay(&quotes)), Box::new(store.clone()));
     plan.models = runs::troubled(vec![(name, 100, Trouble::Block(Arc::clone(&release)))]);
     (plan.pace.speed, plan.deadline, plan.durability) =
-        (3_000.0, Some(Duration::from_millis(600)), Durability::EveryRound);
-    (plan.has_tail, plan.ends_at) = (false, runs::ends_in(3_500));
+        (3_000.0, Some(Duration::from_millis(1_200)), Durability::EveryRound);
+    (plan.has_tail, plan.ends_at) = (false, runs::ends_in(4_500));
     let live = runs::run(plan);
     release.store(true, Ordering::SeqCst);
     assert!(live.lifecycle.iter().any(|change| change.to == State::Suspended && change.model.as_str() == name));

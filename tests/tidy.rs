@@ -34,7 +34,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("pipeline", &["app", "bars", "config", "feed", "flow", "models", "seats", "settle", "store"]),
-    ("telemetry", &["domain", "flow"]),
+    // Live orders are counted by what the desk journals of them.
+    ("telemetry", &["domain", "flow", "store"]),
     ("server", &["control", "domain", "flow", "telemetry"]),
     (
         "app",

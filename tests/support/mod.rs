@@ -1,7 +1,7 @@
 //! A double of the arena behind the server: as many made-up rows as asked for, moving when told to.
 
 // Every test binary compiles this file for itself and uses its own part of it.
-#![allow(dead_code, reason = "shared by several test binaries")]
+#![allow(dead_code, unreachable_pub, reason = "shared by several test binaries")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};

@@ -280,7 +280,7 @@ pub fn plan(config: Config, feed: Box<dyn Feed>, store: Box<dyn Store>) -> Plan 
         durability: Durability::EverySecond,
         pace: Pace { speed: 0.0, live_speed_max: 0.0, skips_silence: None },
         has_tail: true,
-        slice_rounds: arena::app::SLICE_ROUNDS,
+        slice_rounds: app::SLICE_ROUNDS,
         deadline: None,
         serving: None,
         progress: ProgressBar::hidden(),

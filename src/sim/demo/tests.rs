@@ -1,3 +1,5 @@
+//! The demo holds what it promises: its configuration, its planted edge, and nothing promoted without one.
+
 use toml_edit::{DocumentMut, Item, Table, Value};
 
 use super::reference::{Kind, Outcome, Rule, Seat, Terms, promoted_after};
