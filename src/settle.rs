@@ -16,7 +16,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
-use self::opening::{json_record, lane_number, open_promoter, postcard_record, seat_record, settings_of, widened};
+use self::opening::{
+    json_record, lane_number, of_lanes, open_promoter, postcard_record, seat_record, settings_of, widened,
+};
 use self::rounds::{EventsOfRound, RoundEvents, fault_sentence, flat_at};
 use crate::broker::Broker;
 use crate::config::Config;
@@ -33,6 +35,9 @@ use crate::store::entry::{BarEntry, DeskEntry, Fault, SeatEntry, SessionEntry, e
 use crate::store::views::{self, Head, RosterEntry};
 use crate::store::{Commit, Lane, Store, StoreError};
 
+/// The record of what the last configuration declared: name and content of each candidate.
+const DECLARED: &str = "declared";
+
 /// Lifecycle changes that the board keeps.
 const LIFECYCLE_MAX: usize = 1_000;
 
@@ -42,6 +47,9 @@ pub enum OpenError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The configuration does not fit what the store was begun with.
+    #[error("{0}")]
+    Configuration(String),
     /// A record is not what this version writes.
     #[error("record {name:?} of the store cannot be read: {why}")]
     Record {
@@ -144,12 +152,20 @@ impl Settlement {
     /// [`OpenError`].
     pub fn open(config: Arc<Config>, store: &dyn Store, models: &ModelFactory) -> Result<Opened, OpenError> {
         let mut head: Head = json_record(store, views::HEAD)?;
+        let epics: Vec<String> = config.markets.iter().map(|market| market.epic.to_string()).collect();
+        if head.time.is_some() && head.epics != epics {
+            return Err(OpenError::Configuration(format!(
+                "this store was begun with the markets {}, this configuration has {}: name another [arena] data folder",
+                head.epics.join(", "),
+                epics.join(", ")
+            )));
+        }
         let roster: Vec<RosterEntry> = json_record(store, views::ROSTER)?;
         let board: Board = json_record(store, views::BOARD)?;
         let epic_lanes = config.markets.iter().map(|m| lane_number(&mut head.epics, m.epic.to_string())).collect();
         let streams = config.streams();
         let mut stream_names = std::mem::take(&mut head.streams);
-        let stream_lanes = streams
+        let stream_lanes: Vec<u16> = streams
             .iter()
             .map(|(epic, resolution)| {
                 lane_number(&mut stream_names, (config.market(*epic).epic.to_string(), resolution.to_string()))
@@ -183,7 +199,7 @@ impl Settlement {
             journal: SliceJournal::default(),
             commit: Commit::default(),
             accepted: widened(accepted, config.markets.len()),
-            bars: widened(bars, streams.len()),
+            bars: of_lanes(&bars, &stream_lanes),
             bad: board.health.bad_quotes,
             from: board.health.from,
             to: board.health.to,
@@ -197,9 +213,32 @@ impl Settlement {
             roster,
             config: Arc::clone(&config),
         };
-        settlement.note_configuration(is_new);
+        settlement.reconfigure(is_new)?;
         let seats = settlement.seat_all(store, models)?;
         Ok(Opened { settlement, seats, resume })
+    }
+
+    /// Puts the configuration into force where it is another than the store's last one.
+    fn reconfigure(&mut self, is_new: bool) -> Result<(), OpenError> {
+        if let Some(time) = self.head.time.filter(|_| self.head.config_hash != self.config.hash) {
+            let (promotion, hash) = (&self.config.promotion, &self.config.hash);
+            let changes = self
+                .promoter
+                .reconfigure(time, promotion, hash)
+                .map_err(|error| OpenError::Configuration(error.to_string()))?;
+            self.take_changes(&changes);
+        }
+        self.note_configuration(is_new);
+        Ok(())
+    }
+
+    /// Remembers what the configuration declares, so that a restart can tell a candidate that was retired and is still
+    /// declared from one that comes back.
+    fn declare(&mut self) {
+        let declared: Vec<(String, String)> =
+            self.config.candidates.iter().map(|c| (c.id.to_string(), c.content_hash.hex())).collect();
+        let bytes = serde_json::to_vec(&declared).expect("names are plain JSON");
+        self.commit.records.push((DECLARED.to_owned(), bytes));
     }
 
     /// Writes the configuration down where it is new.
@@ -216,14 +255,19 @@ impl Settlement {
     fn seat_all(&mut self, store: &dyn Store, models: &ModelFactory) -> Result<Vec<SharedSeat>, OpenError> {
         let config = Arc::clone(&self.config);
         let mut seats = Vec::with_capacity(config.candidates.len());
+        let declared: BTreeSet<(String, String)> = json_record(store, DECLARED)?;
         for candidate in &config.candidates {
             let hash = candidate.content_hash.hex();
-            let known = self.roster.iter().rposition(|entry| {
-                entry.model == candidate.id.as_str()
-                    && entry.content_hash == hash
-                    && self.state(SeatIdx(entry.seat)) != Some(State::Retired)
-            });
-            let Some(at) = known else {
+            let known = self
+                .roster
+                .iter()
+                .rposition(|entry| entry.model == candidate.id.as_str() && entry.content_hash == hash);
+            let is_retired = |at: usize| self.state(SeatIdx(self.roster[at].seat)) == Some(State::Retired);
+            if known.is_some_and(is_retired) && declared.contains(&(candidate.id.to_string(), hash)) {
+                // It was retired and has been declared ever since: a restart does not bring it back.
+                continue;
+            }
+            let Some(at) = known.filter(|at| !is_retired(*at)) else {
                 let (_, seat) = self.seat_new(candidate, models);
                 seats.push(seat);
                 continue;
@@ -247,6 +291,11 @@ impl Settlement {
             seats.push(Arc::new(Mutex::new(seat)));
         }
         self.retire_missing();
+        self.declare();
+        if let Some(time) = self.head.time {
+            // Numbers have no holes, so a newcomer is registered before it can be taken out again.
+            self.register_waiting(time);
+        }
         let rights = self.rights_of_live();
         self.desk.set_rights(rights);
         Ok(seats)
@@ -436,7 +485,10 @@ impl Settlement {
     fn register_new(&mut self, slice: &Slice) {
         let Some(round) = slice.rounds.first() else { return };
         let first = round.bars.iter().map(|bar| bar.start).min().unwrap_or(round.time);
-        let time = self.head.time.unwrap_or(first);
+        self.register_waiting(self.head.time.unwrap_or(first));
+    }
+
+    fn register_waiting(&mut self, time: UtcMicros) {
         for seat in std::mem::take(&mut self.unregistered) {
             let Some(candidate) = self.candidates.get(&seat) else { continue };
             let generation = self.promoter.register(
@@ -527,6 +579,13 @@ impl Settlement {
         }
         self.head.time = Some(round.time);
         self.head.quotes = self.accepted.iter().sum();
+    }
+
+    /// Closed bars by the number of their lane, which a changed configuration leaves alone.
+    fn bars_by_lane(&self) -> Vec<u64> {
+        let mut by_lane = vec![0; self.head.streams.len()];
+        self.stream_lanes.iter().zip(&self.bars).for_each(|(lane, count)| by_lane[usize::from(*lane)] = *count);
+        by_lane
     }
 
     fn session(&mut self, entry: &SessionEntry) {
@@ -652,6 +711,11 @@ impl Settlement {
         self.recording_fault.is_none()
     }
 
+    /// Has the next commit write the gates of every seat as they stand now.
+    pub fn explain_all(&mut self) {
+        self.explained.extend(self.candidates.keys());
+    }
+
     /// The feed has ended.
     pub fn finish(&mut self) {
         self.head.is_done = true;
@@ -670,7 +734,7 @@ impl Settlement {
                 ("desk", postcard::to_stdvec(&self.desk.checkpoint())),
                 ("venue", postcard::to_stdvec(&self.venue.checkpoint())),
                 ("accepted", postcard::to_stdvec(&self.accepted)),
-                ("bars_closed", postcard::to_stdvec(&self.bars)),
+                ("bars_closed", postcard::to_stdvec(&self.bars_by_lane())),
             ];
             for (name, bytes) in postcards {
                 records.push((name.to_owned(), bytes.expect("checkpoints encode into memory")));
@@ -691,46 +755,5 @@ impl Settlement {
             commit.records.push((views::BOARD.to_owned(), serde_json::to_vec(&board).expect("a board is plain JSON")));
         }
         commit
-    }
-
-    /// Applies a changed configuration that needs no restart: what is gone retires, what is new joins with fresh
-    /// evidence. Returns the changes, the seats that join and those that end.
-    ///
-    /// # Errors
-    /// [`ControlError::Refused`] where it would touch a candidate that is live.
-    pub async fn reload(
-        &mut self,
-        new: Arc<Config>,
-        gone: &[String],
-        joining: &[String],
-        difference: &str,
-        models: &ModelFactory,
-    ) -> Result<(Vec<Change>, Vec<SharedSeat>, Vec<SeatIdx>), ControlError> {
-        let mut leaving = Vec::new();
-        for name in gone {
-            let (seat, name) = self.named(name)?;
-            if self.desk.is_live(seat) || self.is_live(seat) {
-                let why = format!("{name} is live: demote it first, then reload");
-                return Err(ControlError::Refused(why));
-            }
-            leaving.push(seat);
-        }
-        let time = self.head.time.unwrap_or_default();
-        let mut changes = self.promoter.reconfigure(time, &new.promotion, &new.hash)?;
-        let kept: BTreeSet<_> = new.candidates.iter().map(|c| (c.id.clone(), c.content_hash)).collect();
-        changes.extend(self.promoter.retire_removed(time, |id, hash| kept.contains(&(id.clone(), *hash))));
-        for seat in &leaving {
-            self.candidates.remove(seat);
-            self.unregistered.remove(seat);
-        }
-        self.config = Arc::clone(&new);
-        let mut seats = Vec::new();
-        for candidate in new.candidates.iter().filter(|c| joining.iter().any(|name| *name == c.id.as_str())) {
-            seats.push(self.seat_new(candidate, models).1);
-        }
-        self.session(&SessionEntry::Reloaded { time, difference: difference.to_owned() });
-        self.note_configuration(false);
-        self.take_changes(&changes);
-        Ok((changes, seats, leaving))
     }
 }

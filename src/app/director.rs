@@ -236,6 +236,7 @@ impl Inner {
         }
         self.bars = message.bars;
         if self.settlement.has_begun() {
+            self.settlement.explain_all();
             self.keep_all().await?;
         }
         self.show();
@@ -260,7 +261,7 @@ impl Inner {
                 seat.lock().unwrap_or_else(std::sync::PoisonError::into_inner).retire();
             }
         }
-        if self.durability != Durability::Forgetful {
+        if self.durability != Durability::Forgetful && self.settlement.has_begun() {
             self.keep_all().await.map_err(|error| ControlError::Unavailable(error.0))?;
         }
         self.show();

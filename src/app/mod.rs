@@ -292,6 +292,7 @@ impl Signals {
 
 /// Ctrl-C and SIGTERM drain the run, a second one ends it at once; SIGHUP reads the configuration again.
 async fn heed_signals(mut signals: Signals, stop: Arc<watch::Sender<bool>>, director: actix::Addr<Director>) {
+    let mut told: Option<Instant> = None;
     loop {
         tokio::select! {
             _ = signals.interrupt.recv() => {}
@@ -305,10 +306,13 @@ async fn heed_signals(mut signals: Signals, stop: Arc<watch::Sender<bool>>, dire
                 continue;
             }
         }
-        if stop.send_replace(true) {
+        stop.send_replace(true);
+        // A terminal or `timeout` may send the same signal twice at once: that is one wish.
+        if told.is_some_and(|at| at.elapsed() >= Duration::from_secs(1)) {
             tracing::warn!("told twice to stop: ending at once, what is not flushed is lost");
             std::process::exit(130);
         }
+        told.get_or_insert_with(Instant::now);
         tracing::info!("draining; once more ends at once");
     }
 }

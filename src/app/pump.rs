@@ -8,6 +8,7 @@ use indicatif::ProgressBar;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::RunError;
 use super::director::{Answer, Director, Drain, SliceArrived, Stopped};
 use crate::bars::Resampler;
 use crate::domain::{BadQuote, Micros, UtcMicros};
@@ -89,7 +90,7 @@ impl Pump {
     ///
     /// # Errors
     /// A sentence: the feed's, the director's, or the store's.
-    pub(super) async fn run(mut self) -> Result<(Ending, Self), Stopped> {
+    pub(super) async fn run(mut self) -> Result<(Ending, Self), RunError> {
         let mut anchor: Option<Anchor> = None;
         let mut pending: Vec<Round> = Vec::new();
         let mut suspensions = Vec::new();
@@ -97,7 +98,7 @@ impl Pump {
             if *self.stop.borrow() {
                 break Ending::Told;
             }
-            let event = self.feed.next().await.map_err(|error| Stopped(error.to_string()))?;
+            let event = self.feed.next().await?;
             match event {
                 None => break Ending::Done,
                 Some(FeedEvent::Quotes(block)) if self.pace.speed > 0.0 => {

@@ -112,6 +112,9 @@ pub trait Broker: Send + Sync + std::fmt::Debug {
         reason: CloseReason,
     ) -> BoxFuture<'a, Result<Deal, BrokerError>>;
 
+    /// Tells a broker of this process that event time has come to `now`, quotes or not; one outside has its own clock.
+    fn on_time(&self, _now: UtcMicros) {}
+
     /// What became of `reference`.
     fn confirm<'a>(&'a self, reference: &'a DealReference) -> BoxFuture<'a, Result<Deal, BrokerError>>;
 

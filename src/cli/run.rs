@@ -24,6 +24,7 @@ use crate::feed::{self, Feed, FeedError, Input};
 use crate::flow::{Board, Change, State};
 use crate::models;
 use crate::server;
+use crate::settle::OpenError;
 use crate::sim::demo;
 use crate::store::views::{self, AtRest};
 use crate::store::{Memory, Sled, Store};
@@ -69,6 +70,7 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         let code = match &error {
             RunError::Feed(error) if error.is_usage() => USAGE,
+            RunError::Open(OpenError::Configuration(_)) => USAGE,
             _ => FAILED,
         };
         Self::new(code, error.to_string())
@@ -292,9 +294,8 @@ fn recordings(config: &Config, args: &ReplayArgs) -> Result<Vec<Recording>, Fail
     }
     for file in &args.bars {
         let epic = epic_of(file)?;
-        let mut lengths: Vec<_> =
-            config.streams().into_iter().filter(|(of, _)| *of == epic).map(|(_, length)| length).collect();
-        let length = if lengths.len() == 1 { lengths.pop() } else { None };
+        // The shortest stream: the longer ones are built of the same bars.
+        let length = config.streams().into_iter().filter(|(of, _)| *of == epic).map(|(_, length)| length).min();
         recordings.push(Recording::Bars { epic, input: Input::File(file.file.clone()), length });
     }
     Ok(recordings)

@@ -72,7 +72,6 @@ fn settings(config: &Config) -> Vec<(String, String)> {
     put("arena.record_predictions", &config.arena.record_predictions);
     put("feed.source", &source_word(config.feed.source));
     put("feed.edge_r", &config.feed.edge_r);
-    put("feed.record", &config.feed.record);
     put("bars.reset_after", &config.bars.reset_after);
     put("paper.latency", &config.paper.latency);
     put("paper.slippage_points", &config.paper.slippage_points);

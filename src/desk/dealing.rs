@@ -157,6 +157,7 @@ impl Desk {
         }
         self.now = self.now.max(round.time);
         let now = round.time;
+        ctx.broker.on_time(now);
         self.look_up(now, ctx).await;
         self.on_changes(now, changes, rights);
         self.send_closes(now, ctx).await;
@@ -388,6 +389,12 @@ impl Desk {
         let Some(ours) = self.book.get(&deal.reference) else { return };
         let (phase, reference) = (ours.phase, deal.reference.clone());
         match &deal.status {
+            // The broker has it: what was in doubt after a restart is as it was before.
+            DealStatus::Pending if phase == Phase::Unknown => {
+                if let Some(ours) = self.book.get_mut(&reference) {
+                    ours.phase = Phase::Sent;
+                }
+            }
             DealStatus::Pending => {}
             DealStatus::Rejected(reason) => {
                 self.record(DeskEntry::Rejected { time: now, reference, reason: reason.clone() });

@@ -1,15 +1,19 @@
 //! What operators ask of a settlement between two slices.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Settlement;
 use crate::broker::Broker;
+use crate::config::Config;
 use crate::control::{Command, ControlError, Done};
 use crate::desk::{DeskContext, LiveRight};
-use crate::domain::UtcMicros;
+use crate::domain::{SeatIdx, UtcMicros};
 use crate::flow::{Change, Round};
+use crate::models::ModelFactory;
+use crate::seats::SharedSeat;
 use crate::store::Lane;
-use crate::store::entry::encode;
+use crate::store::entry::{SessionEntry, encode};
 
 impl Settlement {
     /// Does what an operator asks; the caller commits and flushes before it answers.
@@ -17,7 +21,13 @@ impl Settlement {
     /// # Errors
     /// [`ControlError`].
     pub async fn command(&mut self, command: &Command) -> Result<Done, ControlError> {
-        let time = self.head.time.ok_or_else(|| ControlError::Refused("no bar has closed yet".to_owned()))?;
+        // A kill switch is never refused; what judges evidence needs some.
+        let is_switch = matches!(command, Command::Halt { .. } | Command::Resume { .. });
+        let time = match self.head.time {
+            Some(time) => time,
+            None if is_switch => UtcMicros::default(),
+            None => return Err(ControlError::Refused("no bar has closed yet".to_owned())),
+        };
         let sentence = |reason: &Option<String>| reason.clone().unwrap_or_else(|| "by the operator".to_owned());
         let mut notes = Vec::new();
         let changes = match command {
@@ -101,5 +111,48 @@ impl Settlement {
             before_quote: &before_quote,
         };
         self.desk.on_round(&round, changes, rights, &[], &context).await;
+    }
+
+    /// Applies a changed configuration that needs no restart: what is gone retires, what is new joins with fresh
+    /// evidence. Returns the changes, the seats that join and those that end.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`] where it would touch a candidate that is live.
+    pub async fn reload(
+        &mut self,
+        new: Arc<Config>,
+        gone: &[String],
+        joining: &[String],
+        difference: &str,
+        models: &ModelFactory,
+    ) -> Result<(Vec<Change>, Vec<SharedSeat>, Vec<SeatIdx>), ControlError> {
+        let time = self.head.time.ok_or_else(|| ControlError::Refused("no bar has closed yet".to_owned()))?;
+        let mut leaving = Vec::new();
+        for name in gone {
+            let (seat, name) = self.named(name)?;
+            if self.desk.is_live(seat) || self.is_live(seat) {
+                let why = format!("{name} is live: demote it first, then reload");
+                return Err(ControlError::Refused(why));
+            }
+            leaving.push(seat);
+        }
+        let mut changes = self.promoter.reconfigure(time, &new.promotion, &new.hash)?;
+        let kept: BTreeSet<_> = new.candidates.iter().map(|c| (c.id.clone(), c.content_hash)).collect();
+        changes.extend(self.promoter.retire_removed(time, |id, hash| kept.contains(&(id.clone(), *hash))));
+        for seat in &leaving {
+            self.candidates.remove(seat);
+            self.unregistered.remove(seat);
+        }
+        self.config = Arc::clone(&new);
+        let mut seats = Vec::new();
+        for candidate in new.candidates.iter().filter(|c| joining.iter().any(|name| *name == c.id.as_str())) {
+            seats.push(self.seat_new(candidate, models).1);
+        }
+        self.declare();
+        self.register_waiting(time);
+        self.session(&SessionEntry::Reloaded { time, difference: difference.to_owned() });
+        self.note_configuration(false);
+        self.take_changes(&changes);
+        Ok((changes, seats, leaving))
     }
 }

@@ -62,6 +62,11 @@ pub(super) fn open_promoter(config: &Config, store: &dyn Store) -> Result<Promot
     }
 }
 
+/// The counts of these lanes; zero for one that is new.
+pub(super) fn of_lanes(by_lane: &[u64], lanes: &[u16]) -> Vec<u64> {
+    lanes.iter().map(|lane| by_lane.get(usize::from(*lane)).copied().unwrap_or(0)).collect()
+}
+
 pub(super) fn widened(mut counts: Vec<u64>, len: usize) -> Vec<u64> {
     counts.resize(len.max(counts.len()), 0);
     counts

@@ -302,6 +302,22 @@ impl VenueCheckpoint {
         }
     }
 
+    /// Refuses the pending orders whose time is over at `now`, though no quote has told so.
+    fn expire(&mut self, now: UtcMicros) {
+        let overdue = |number: &u64| {
+            let held = &self.deals[&self.alive[number]];
+            held.deal.status == DealStatus::Pending && held.until <= now
+        };
+        let numbers: Vec<u64> = self.alive.keys().copied().filter(overdue).collect();
+        for number in numbers {
+            let reference = self.alive[&number].clone();
+            let held = self.deals.get_mut(&reference).expect("what is alive is known");
+            held.deal.status = DealStatus::Rejected("MANUAL_ORDER_TIMEOUT".to_owned());
+            self.updates.push(reference.clone());
+            self.finish(&reference);
+        }
+    }
+
     /// A market order against the quote that stands: a closing asked for at the time of the last quote meets that one.
     fn exit_at_once(&mut self, number: u64, last: &Tick, costs: &Costs) {
         let Some(reference) = self.alive.get(&number).cloned() else { return };
@@ -379,6 +395,10 @@ impl Held {
 }
 
 impl Broker for Venue {
+    fn on_time(&self, now: UtcMicros) {
+        self.lock().memory.expire(now);
+    }
+
     fn open<'a>(&'a self, order: &'a Approved<LiveOrder>) -> BoxFuture<'a, Result<Deal, BrokerError>> {
         ready(self.open_now(order.get())).boxed()
     }

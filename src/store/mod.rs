@@ -162,14 +162,15 @@ pub trait Store: Send + std::fmt::Debug {
 }
 
 /// The hash of a journal: SHA-256 over every lane in order, its key, its length, and its entries' bytes. Cutting the
-/// same entries into other blocks leaves it alone.
+/// same entries into other blocks leaves it alone. Raw quotes are left out: whether they are kept (`[feed] record`,
+/// `replay --out`) changes nothing that was decided, and their bars are in it.
 ///
 /// # Errors
 /// Whatever reading fails with.
 pub fn journal_hash(store: &dyn Store) -> Result<String, StoreError> {
     use sha2::{Digest, Sha256};
     let mut whole = Sha256::new();
-    for lane in store.lanes()? {
+    for lane in store.lanes()?.into_iter().filter(|lane| !matches!(lane, Lane::Quotes(_))) {
         let mut of_lane = Sha256::new();
         let mut length = 0u64;
         for block in store.read(lane) {
