@@ -103,6 +103,8 @@ pub(super) struct Inner {
     pub(super) file: Option<std::path::PathBuf>,
     pub(super) on_change: Box<dyn Fn(&Change) + Send>,
     pub(super) board_at: Option<Instant>,
+    /// Whether anybody looks at the board while the run goes on; if not, the last one is enough.
+    pub(super) is_watched: bool,
     pub(super) flushed_at: Instant,
     pub(super) bars: Vec<u8>,
 }
@@ -128,7 +130,7 @@ impl Actor for Director {
 impl Inner {
     async fn on_slice(&mut self, message: SliceArrived) -> Result<Answer, Stopped> {
         let begun = Instant::now();
-        let shows = self.board_at.is_none_or(|at| at.elapsed() >= BOARD_EVERY);
+        let shows = self.is_watched && self.board_at.is_none_or(|at| at.elapsed() >= BOARD_EVERY);
         let is_due = match self.durability {
             Durability::Forgetful => false,
             Durability::EveryRound => true,
@@ -159,7 +161,7 @@ impl Inner {
             Some(_) | None if keeps => {}
             _ => self.keep_in_memory().await?,
         }
-        if shows || settled.is_weighty {
+        if shows || (self.is_watched && settled.is_weighty) {
             self.show();
         }
         Ok(Answer { is_quiet: self.settlement.is_quiet(), has_live: self.settlement.has_live() })
