@@ -103,6 +103,8 @@ pub(super) struct Inner {
     pub(super) file: Option<std::path::PathBuf>,
     pub(super) on_change: Box<dyn Fn(&Change) + Send>,
     pub(super) board_at: Option<Instant>,
+    /// Whether anybody looks at the board while the run goes on; if not, the last one is enough.
+    pub(super) is_watched: bool,
     pub(super) flushed_at: Instant,
     /// Something weighty happened since the last flush, in a slice that is no place to go on from.
     pub(super) owes_flush: bool,
@@ -136,7 +138,7 @@ impl Actor for Director {
 impl Inner {
     async fn on_slice(&mut self, message: SliceArrived) -> Result<Answer, Stopped> {
         let begun = Instant::now();
-        let shows = self.board_at.is_none_or(|at| at.elapsed() >= BOARD_EVERY);
+        let shows = self.is_watched && self.board_at.is_none_or(|at| at.elapsed() >= BOARD_EVERY);
         let is_due = match self.durability {
             Durability::Forgetful => false,
             Durability::EveryRound => true,
@@ -170,7 +172,7 @@ impl Inner {
             self.keep_all().await?;
         }
         // Otherwise the entries wait: without the states that belong to them they would be counted twice after a crash.
-        if shows || settled.is_weighty {
+        if shows || (self.is_watched && settled.is_weighty) {
             self.show();
         }
         Ok(Answer { is_quiet: self.settlement.is_quiet(), has_live: self.settlement.has_live() })

@@ -177,6 +177,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         file,
         on_change: plan.on_change,
         board_at: None,
+        is_watched: serving.is_some() || plan.on_tick.is_some(),
         flushed_at: Instant::now(),
         owes_flush: false,
         bars: resampler.checkpoint(),
