@@ -127,6 +127,18 @@ pub enum RunError {
     Stopped(String),
 }
 
+impl RunError {
+    /// Whether the user named the wrong thing (exit code 2), not the right thing that then failed (1).
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Feed(error) => error.is_usage(),
+            Self::Open(error) => matches!(error, OpenError::Configuration(_)),
+            _ => false,
+        }
+    }
+}
+
 impl From<Stopped> for RunError {
     fn from(stopped: Stopped) -> Self {
         Self::Stopped(stopped.0)

@@ -24,7 +24,6 @@ use crate::feed::{self, Feed, FeedError, Input};
 use crate::flow::{Board, Change, State};
 use crate::models;
 use crate::server;
-use crate::settle::OpenError;
 use crate::sim::demo;
 use crate::store::views::{self, AtRest};
 use crate::store::{Memory, Sled, Store};
@@ -69,8 +68,7 @@ pub(super) fn load_config(shared: &Shared) -> Result<Config, Failure> {
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         let code = match &error {
-            RunError::Feed(error) if error.is_usage() => USAGE,
-            RunError::Open(OpenError::Configuration(_)) => USAGE,
+            error if error.is_usage() => USAGE,
             _ => FAILED,
         };
         Self::new(code, error.to_string())
