@@ -65,10 +65,11 @@ fn an_operator_promotes_halts_resumes_demotes_and_retires() {
     let before = live.row("edge")["episodes"].as_u64().unwrap();
     live.until("more paper episodes", |live| live.row("edge")["episodes"].as_u64().unwrap() > before + 5);
     // What was refused meanwhile is told, without a deal.
-    assert_eq!(dealt(&live)[0], newest, "nothing was dealt while halted");
+    // Refusals may have pushed it from the newest that the desk shows, but nothing newer was dealt.
+    assert!(dealt(&live).first().is_none_or(|deal| *deal == newest), "nothing was dealt while halted");
     assert_eq!(trades_of(&live)[0]["status"], "rejected");
     live.arena(&["resume"]).is(0);
-    live.until("live trades again", |live| dealt(live)[0] != newest);
+    live.until("live trades again", |live| dealt(live).first().is_some_and(|deal| *deal != newest));
 
     // Demoted with a position open: it closes, with that reason.
     live.until("an open live position", |live| trades_of(live).iter().any(|trade| trade["status"] == "open"));
