@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
 use self::opening::{
-    json_record, lane_number, of_lanes, open_promoter, postcard_record, seat_record, settings_of, widened,
+    ended_record, json_record, lane_number, of_lanes, open_promoter, postcard_record, seat_record, settings_of, widened,
 };
 use self::rounds::{EventsOfRound, RoundEvents, fault_sentence, flat_at};
 use crate::broker::Broker;
@@ -129,6 +129,9 @@ pub struct Settlement {
     from: Option<UtcMicros>,
     to: Option<UtcMicros>,
     explained: BTreeSet<SeatIdx>,
+    /// Seats whose last summary is in the store, since nobody will be able to ask them for one.
+    kept: BTreeSet<SeatIdx>,
+    is_ending: bool,
     round_micros: u64,
     recording_fault: Option<String>,
     keeps_quotes: bool,
@@ -204,6 +207,8 @@ impl Settlement {
             from: board.health.from,
             to: board.health.to,
             explained: BTreeSet::new(),
+            kept: BTreeSet::new(),
+            is_ending: false,
             round_micros: 0,
             recording_fault: None,
             keeps_quotes: config.feed.record,
@@ -290,6 +295,7 @@ impl Settlement {
             }
             seats.push(Arc::new(Mutex::new(seat)));
         }
+        self.read_ended(store)?;
         self.retire_missing();
         self.declare();
         if let Some(time) = self.head.time {
@@ -299,6 +305,19 @@ impl Settlement {
         let rights = self.rights_of_live();
         self.desk.set_rights(rights);
         Ok(seats)
+    }
+
+    /// What the ledgers of retired seats came to: they have no seat any more, and their record stays.
+    fn read_ended(&mut self, store: &dyn Store) -> Result<(), OpenError> {
+        let ended =
+            self.roster.iter().map(|entry| SeatIdx(entry.seat)).filter(|seat| !self.summaries.contains_key(seat));
+        for seat in ended.collect::<Vec<_>>() {
+            if let Some(summary) = json_record::<Option<LedgerSummary>>(store, &ended_record(seat))? {
+                self.summaries.insert(seat, summary);
+                self.kept.insert(seat);
+            }
+        }
+        Ok(())
     }
 
     /// Retires every registered candidate that the configuration no longer declares; its record stays.
@@ -711,8 +730,11 @@ impl Settlement {
         self.recording_fault.is_none()
     }
 
-    /// Has the next commit write the gates of every seat as they stand now.
-    pub fn explain_all(&mut self) {
+    /// The run ends: its last commit writes the gates of every seat as they stand now, and what its ledger came to, for
+    /// the case that it is no longer declared when the arena starts again.
+    pub fn conclude(&mut self) {
+        self.is_ending = true;
+        self.kept.clear();
         self.explained.extend(self.candidates.keys());
     }
 
@@ -744,6 +766,12 @@ impl Settlement {
             };
             json(views::HEAD.to_owned(), serde_json::to_vec(&self.head));
             json(views::ROSTER.to_owned(), serde_json::to_vec(&self.roster));
+            for (seat, summary) in &self.summaries {
+                let is_ended = self.is_ending || self.state(*seat) == Some(State::Retired);
+                if is_ended && self.kept.insert(*seat) {
+                    json(ended_record(*seat), serde_json::to_vec(summary));
+                }
+            }
             let time = self.head.time.unwrap_or_default();
             for seat in std::mem::take(&mut self.explained) {
                 if self.state(seat).is_some() {

@@ -238,7 +238,7 @@ impl Inner {
         }
         self.bars = message.bars;
         if self.settlement.has_begun() {
-            self.settlement.explain_all();
+            self.settlement.conclude();
             self.keep_all().await?;
         }
         self.show();

@@ -41,6 +41,11 @@ pub(super) fn seat_record(seat: SeatIdx) -> String {
     format!("seat/{}", seat.0)
 }
 
+/// The last summary of a retired seat.
+pub(super) fn ended_record(seat: SeatIdx) -> String {
+    format!("ended/{}", seat.0)
+}
+
 /// The promoter as it was, its episodes read back from the seats' lanes; a new one in a new store.
 pub(super) fn open_promoter(config: &Config, store: &dyn Store) -> Result<Promoter, OpenError> {
     let Some(bytes) = store.record("promoter")? else {
