@@ -248,7 +248,7 @@ pub fn reference_markdown() -> String {
          number of millionths of a price.\n\n\
          The configuration hash in the journal covers every key that can change a result. It leaves out \
          `arena.models_per_host`, `arena.arbiters`, `arena.data`, `arena.models`, `arena.model_deadline`, \
-         `arena.disk_floor_mb`, `feed.speed`, the paths of `feed.quotes`, `bars.grace` and `server.listen`.\n",
+         `arena.disk_floor_mb`, `feed.speed`, `feed.record`, the paths of `feed.quotes`, `bars.grace` and `server.listen`.\n",
     );
     for (table, header, about) in TABLES {
         out.push_str(&format!("\n## `{header}`\n\n{about}\n\n| key | type | unit | range | default | meaning |\n"));
