@@ -86,7 +86,8 @@ proptest! {
             );
             compared += before.len();
         }
-        prop_assert!(compared > 5, "{} trades before {}", compared, at);
-        prop_assert_ne!(trades, changed, "the change shows nowhere: it proves nothing");
+        // A draw with hardly a trade before the change, or none after it, proves nothing: another is drawn, and the test
+        // fails where all are like that.
+        prop_assume!(compared > 5 && trades != changed);
     }
 }
