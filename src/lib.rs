@@ -15,9 +15,11 @@ pub mod config;
 pub mod control;
 pub mod domain;
 pub mod flow;
+pub mod http;
 
 pub mod bars;
 pub mod feed;
+pub mod history;
 pub mod sim;
 
 pub mod ledger;

@@ -72,7 +72,7 @@ struct Window {
 
 impl Window {
     async fn open(driver: &Driver, width: u32, height: u32, is_dark: bool) -> Self {
-        let client = Client::new();
+        let client = arena::http::client().build().unwrap();
         let mut arguments = vec![
             "--headless=new".to_owned(),
             "--no-sandbox".to_owned(),

@@ -45,7 +45,7 @@ impl Arena {
         let server = serve(listener, Arc::clone(&control) as _, options).unwrap();
         let handle = server.handle();
         actix_web::rt::spawn(server);
-        Self { control, address, client: Client::new(), handle }
+        Self { control, address, client: arena::http::client().build().unwrap(), handle }
     }
 
     fn get(&self, path: &str) -> RequestBuilder {

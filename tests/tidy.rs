@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
+    ("http", &[]),
     ("config", &["domain"]),
     ("flow", &["domain"]),
     ("control", &["domain", "flow"]),
     // A recorded session is a feed over a store, a synthetic one a feed over the simulator.
     ("feed", &["domain", "sim", "store"]),
+    ("history", &["domain"]),
     ("bars", &["domain", "feed", "flow"]),
     ("models", &["domain"]),
     // The ledger is written in the store's canonical entries, and the store's views put trades together with it.
@@ -65,6 +67,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "domain",
             "feed",
             "flow",
+            "http",
             "ledger",
             "models",
             "promoter",
@@ -96,6 +99,7 @@ const SHELLS: &[&str] = &[
     "src/cli/",
     "src/config/mod.rs",
     "src/feed/lines.rs",
+    "src/http.rs",
     "src/server/",
     "src/store/",
     "src/telemetry/log.rs",

@@ -69,7 +69,7 @@ impl Client {
         if base.scheme() != "http" {
             return Err(wrong("want http://HOST:PORT; an arena speaks plain HTTP, put a tunnel in front for more"));
         }
-        let http = reqwest::Client::builder()
+        let http = crate::http::client()
             // An arena is asked directly: a proxy of the environment would not know this machine's loopback.
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())

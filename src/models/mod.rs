@@ -1,5 +1,6 @@
 //! Bars in, predictions out. A model sees what was known when its bar closed and nothing else.
 
+pub mod features;
 mod rules;
 
 use crate::domain::{Bar, Candidate, Prediction};
@@ -13,6 +14,15 @@ pub struct BarContext<'a> {
     pub bar: &'a Bar,
     /// Closing mids since the windows were last cleared, doubled; the last is this bar's.
     pub mids2: &'a [f64],
+}
+
+/// What a fitted model says of one feature row.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Estimate {
+    /// Predicted ratio of the exit price to the entry price over the horizon.
+    pub y_pred: f64,
+    /// Mean distance to the neighbours that it rests on; `None` for kinds without neighbours.
+    pub distance: Option<f64>,
 }
 
 /// Predicts. It must be a function of the contexts it was given: no clock, no draw that is not seeded, no I/O.
