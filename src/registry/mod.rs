@@ -1,0 +1,3 @@
+//! Where model versions are kept.
+
+pub mod mlflow;

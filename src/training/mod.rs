@@ -1,0 +1,3 @@
+//! History in, model versions out.
+
+pub mod plots;
