@@ -24,6 +24,7 @@ pub mod sim;
 
 pub mod ledger;
 pub mod models;
+pub mod registry;
 pub mod seats;
 
 pub mod promoter;
