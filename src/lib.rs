@@ -25,6 +25,7 @@ pub mod sim;
 pub mod ledger;
 pub mod models;
 pub mod seats;
+pub mod training;
 
 pub mod promoter;
 
