@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod models;
 pub mod registry;
 pub mod seats;
+pub mod training;
 
 pub mod promoter;
 
