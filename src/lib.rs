@@ -25,8 +25,8 @@ pub mod sim;
 pub mod ledger;
 pub mod models;
 pub mod registry;
-pub mod training;
 pub mod seats;
+pub mod training;
 
 pub mod promoter;
 

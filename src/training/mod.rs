@@ -1,3 +1,5 @@
-//! History in, model versions out.
+//! From the past to a model: what can be fitted, and the fitting.
 
+pub mod fit;
+pub mod kinds;
 pub mod plots;
