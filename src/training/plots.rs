@@ -9,8 +9,6 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::domain::UtcMicros;
-
 /// Points drawn at most, so that a long split is still a small picture; evenly chosen by their place.
 const POINTS_MAX: usize = 3_000;
 /// Bars of a distribution.
@@ -26,19 +24,6 @@ const LINE: RGBColor = RGBColor(230, 230, 227);
 const BLUE: RGBColor = RGBColor(43, 98, 184);
 const ORANGE: RGBColor = RGBColor(200, 90, 20);
 
-/// What a model said of one row, and what came true.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Outcome {
-    /// The close that the row stands at.
-    pub time: UtcMicros,
-    /// The predicted ratio.
-    pub y_pred: f64,
-    /// The ratio that came true.
-    pub y_true: f64,
-    /// The mean distance to its neighbours, for kinds that have some.
-    pub distance: Option<f64>,
-}
-
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
@@ -49,9 +34,9 @@ fn basis_points(ratio: f64) -> f64 {
     (ratio - 1.0) * 1e4
 }
 
-/// Every pair of finite moves, in basis points.
-fn moves(outcomes: &[Outcome]) -> Vec<(f64, f64)> {
-    let pairs = outcomes.iter().map(|outcome| (basis_points(outcome.y_pred), basis_points(outcome.y_true)));
+/// Every pair of finite moves, predicted and actual, in basis points.
+fn moves(y_pred: &[f64], y_true: &[f64]) -> Vec<(f64, f64)> {
+    let pairs = y_pred.iter().zip(y_true).map(|(predicted, actual)| (basis_points(*predicted), basis_points(*actual)));
     pairs.filter(|(predicted, actual)| predicted.is_finite() && actual.is_finite()).collect()
 }
 
@@ -155,11 +140,11 @@ fn line(chart: &mut Chart<'_, '_>, points: [(f64, f64); 2], style: ShapeStyle) {
     chart.draw_series(LineSeries::new(points, style)).expect(DRAWN);
 }
 
-/// What was predicted against what came true, with the mean of each tenth of the predictions and the line on which
-/// both would be equal. `title` names the model and the split.
+/// What was predicted against what came true, both as ratios and row by row, with the mean of each tenth of the
+/// predictions and the line on which both would be equal. `title` names the model and the split.
 #[must_use]
-pub fn predicted_against_actual(title: &str, outcomes: &[Outcome]) -> String {
-    let pairs = moves(outcomes);
+pub fn predicted_against_actual(title: &str, y_pred: &[f64], y_true: &[f64]) -> String {
+    let pairs = moves(y_pred, y_true);
     let subtitle = format!(
         "Predicted against actual, {} rows; orange: means of ten groups of equal size, with two standard errors",
         pairs.len()
@@ -171,12 +156,13 @@ pub fn predicted_against_actual(title: &str, outcomes: &[Outcome]) -> String {
         let axes = ((x.clone(), "predicted move, basis points"), (y.clone(), "actual move, basis points"));
         let mut chart = chart(area, axes.0, axes.1, &x_format);
         let inside = |(predicted, actual): (f64, f64)| (predicted.clamp(x.start, x.end), actual.clamp(y.start, y.end));
-        let dots = thinned(&pairs).map(|pair| Circle::new(inside(pair), 2, BLUE.mix(0.28).filled()));
+        let dots = thinned(&pairs).map(|pair| dot(inside(pair)));
         chart.draw_series(dots).expect(DRAWN);
         let (low, high) = (x.start.max(y.start), x.end.min(y.end));
         if low < high {
             line(&mut chart, [(low, low), (high, high)], SOFT.stroke_width(1));
-            note(&chart, (high - (x.end - x.start) * 0.17, high), "actual = predicted", &SOFT);
+            let place = low + (high - low) * 0.8;
+            note(&chart, (place, place + (y.end - y.start) * 0.06), "actual = predicted", &SOFT);
         }
         let mut by_prediction = pairs.clone();
         by_prediction.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -193,15 +179,12 @@ pub fn predicted_against_actual(title: &str, outcomes: &[Outcome]) -> String {
     })
 }
 
-/// What came true less what was predicted: over time, and how often.
+/// What came true less what was predicted: from row to row, the oldest first, and how often.
 #[must_use]
-pub fn residuals(title: &str, outcomes: &[Outcome]) -> String {
-    let points: Vec<(f64, f64)> = outcomes
-        .iter()
-        .map(|outcome| (outcome.time.0 as f64, basis_points(outcome.y_true) - basis_points(outcome.y_pred)))
-        .filter(|(_, residual)| residual.is_finite())
-        .collect();
-    let values = sorted(points.iter().map(|point| point.1));
+pub fn residuals(title: &str, y_pred: &[f64], y_true: &[f64]) -> String {
+    let residuals: Vec<f64> = moves(y_pred, y_true).iter().map(|(predicted, actual)| actual - predicted).collect();
+    let points: Vec<(f64, f64)> = residuals.iter().enumerate().map(|(row, value)| (row as f64, *value)).collect();
+    let values = sorted(residuals.into_iter());
     let average = mean(&values);
     let deviation = mean(&values.iter().map(|value| (value - average).powi(2)).collect::<Vec<_>>()).sqrt();
     let subtitle = format!(
@@ -211,22 +194,23 @@ pub fn residuals(title: &str, outcomes: &[Outcome]) -> String {
         short(deviation)
     );
     let y = range_of(&values);
-    let times = match (points.first(), points.last()) {
-        (Some(first), Some(last)) if first.0 < last.0 => first.0..last.0,
-        (Some(first), _) => first.0 - 1e6..first.0 + 1e6,
-        _ => 0.0..1e6,
-    };
-    draw(760, title, &subtitle, |area| {
-        let (upper, lower) = area.split_vertically(350);
-        let time_format = time_label(&times);
-        let axes = ((times.clone(), "time of the close, UTC"), (y.clone(), "residual, basis points"));
-        let mut over_time = chart(&upper, axes.0, axes.1, &time_format);
-        let dots = thinned(&points)
-            .map(|(time, residual)| Circle::new((time, residual.clamp(y.start, y.end)), 2, BLUE.mix(0.28).filled()));
-        over_time.draw_series(dots).expect(DRAWN);
-        line(&mut over_time, [(times.start, 0.0), (times.end, 0.0)], SOFT.stroke_width(1));
+    let x = 0.0..(values.len().max(2) - 1) as f64;
+    draw(800, title, &subtitle, |area| {
+        let (upper, lower) = area.split_vertically(370);
+        let x_format = label(&x);
+        let axes = ((x.clone(), "row of the split, oldest first"), (y.clone(), "residual, basis points"));
+        let mut by_row = chart(&upper, axes.0, axes.1, &x_format);
+        let dots = thinned(&points).map(|(row, value)| dot((row, value.clamp(y.start, y.end))));
+        by_row.draw_series(dots).expect(DRAWN);
+        line(&mut by_row, [(x.start, 0.0), (x.end, 0.0)], SOFT.stroke_width(1));
+        let lower = lower.margin(22, 0, 0, 0);
         distribution(&lower, &values, &y, "residual, basis points", &[(average, "mean".to_owned())]);
     })
+}
+
+/// One row.
+fn dot(at: (f64, f64)) -> Circle<(f64, f64), i32> {
+    Circle::new(at, 2, BLUE.mix(0.28).filled())
 }
 
 /// How far the rows were from their neighbours, with the training quantiles that the nearness gate goes by.
@@ -234,8 +218,8 @@ pub fn residuals(title: &str, outcomes: &[Outcome]) -> String {
 ///
 /// `None` where no row has a distance.
 #[must_use]
-pub fn distances(title: &str, outcomes: &[Outcome], quantiles: &[f64]) -> Option<String> {
-    let values = sorted(outcomes.iter().filter_map(|outcome| outcome.distance).filter(|value| value.is_finite()));
+pub fn distances(title: &str, distances: &[f64], quantiles: &[f64]) -> Option<String> {
+    let values = sorted(distances.iter().copied().filter(|value| value.is_finite()));
     if values.is_empty() {
         return None;
     }
@@ -281,17 +265,6 @@ fn distribution(area: &Area<'_>, values: &[f64], range: &Range<f64>, x_label: &s
     }
 }
 
-/// Days where a split is long, minutes where it is short.
-fn time_label(range: &Range<f64>) -> impl Fn(&f64) -> String + use<> {
-    let is_short = range.end - range.start < 3.0 * 86_400e6;
-    move |time: &f64| {
-        #[expect(clippy::cast_possible_truncation, reason = "a mark of an axis; the fraction of a microsecond does not show")]
-        let text = UtcMicros(*time as i64).to_string();
-        let (day, clock) = text.split_once('T').unwrap_or((&text, ""));
-        if is_short { format!("{} {}", day.get(5..).unwrap_or(day), clock.get(..5).unwrap_or(clock)) } else { day.to_owned() }
-    }
-}
-
 fn short(value: f64) -> String {
     format!("{value:.2}").replace('-', "\u{2212}")
 }
@@ -300,40 +273,34 @@ fn short(value: f64) -> String {
 mod tests {
     use super::*;
 
-    /// Moves of a seeded generator: a small part of each was foreseen.
-    fn outcomes(n: usize) -> Vec<Outcome> {
+    /// Moves of a seeded generator, of which a small part was foreseen, and distances.
+    fn rows(n: usize) -> [Vec<f64>; 3] {
         let mut state = 9_u64;
         let mut draw = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 11) as f64 / (1_u64 << 53) as f64
         };
         let mut normal = || (0..12).map(|_| draw()).sum::<f64>() - 6.0;
-        (0..n)
-            .map(|at| {
-                let foreseen = normal() * 1.5e-4;
-                Outcome {
-                    time: UtcMicros(1_398_902_400_000_000 + at as i64 * 300_000_000),
-                    y_pred: 1.0 + foreseen,
-                    y_true: 1.0 + foreseen * 0.8 + normal() * 6e-4 - 0.5e-4,
-                    distance: Some(0.001 * (1.0 + normal().abs())),
-                }
-            })
-            .collect()
+        let foreseen: Vec<f64> = (0..n).map(|_| normal() * 1.5e-4).collect();
+        let actual = foreseen.iter().map(|move_| 1.0 + move_ * 0.8 + normal() * 6e-4 - 0.5e-4).collect();
+        let distances = (0..n).map(|_| 0.001 * (1.0 + normal().abs())).collect();
+        [foreseen.iter().map(|move_| 1.0 + move_).collect(), actual, distances]
     }
 
     fn quantiles() -> Vec<f64> {
         (0..=100).map(|percent| 0.0008 + 0.00004 * f64::from(percent)).collect()
     }
 
-    fn all(outcomes: &[Outcome]) -> Vec<String> {
-        let mut svgs = vec![predicted_against_actual("knn-crude@3 <test>", outcomes), residuals("m & n", outcomes)];
-        svgs.extend(distances("knn-crude@3, test", outcomes, &quantiles()));
+    fn all([y_pred, y_true, d]: &[Vec<f64>; 3]) -> Vec<String> {
+        let mut svgs =
+            vec![predicted_against_actual("knn-crude@3 <test>", y_pred, y_true), residuals("m & n", y_pred, y_true)];
+        svgs.extend(distances("knn-crude@3, test", d, &quantiles()));
         svgs
     }
 
     #[test]
     fn pictures_are_whole_small_and_the_same_every_time() {
-        let rows = outcomes(20_000);
+        let rows = rows(20_000);
         let svgs = all(&rows);
         assert_eq!(svgs.len(), 3);
         for svg in &svgs {
@@ -342,28 +309,26 @@ mod tests {
             assert!(!svg.contains("NaN") && !svg.contains("inf"));
         }
         assert_eq!(svgs, all(&rows));
-        for (n, svg) in svgs.iter().enumerate() { std::fs::write(format!("/tmp/mlf/p{n}.svg"), svg).unwrap(); }
         assert!(svgs[0].contains("knn-crude@3 &lt;test&gt;"), "a title is text, not markup");
         assert!(svgs[0].contains("predicted move, basis points") && svgs[0].contains("20000 rows"));
-        assert!(svgs[1].contains("2014-0") && svgs[2].contains("99 %"));
+        assert!(svgs[1].contains("oldest first") && svgs[2].contains("99 %"));
     }
 
     #[test]
     fn whatever_the_rows_there_is_a_picture() {
-        let odd = |y_pred, y_true, distance| Outcome { time: UtcMicros(0), y_pred, y_true, distance: Some(distance) };
-        for rows in [
-            vec![],
-            vec![odd(1.0, 1.0, 0.0)],
-            vec![odd(1.0, 1.0, 0.0); 50],
-            vec![odd(f64::NAN, 1.0, f64::NAN), odd(1.0, f64::INFINITY, f64::INFINITY)],
-            vec![odd(1e300, -1e300, 1e300), odd(-1e300, 1e300, 1e-300)],
+        for (y_pred, y_true, distance) in [
+            (vec![], vec![], vec![0.0]),
+            (vec![1.0], vec![1.0], vec![0.0]),
+            (vec![1.0; 50], vec![1.0; 50], vec![0.0; 50]),
+            (vec![f64::NAN, 1.0], vec![1.0, f64::INFINITY], vec![f64::NAN, f64::INFINITY, 1.0]),
+            (vec![1e300, -1e300], vec![-1e300, 1e300], vec![1e300, 1e-300]),
         ] {
-            for svg in all(&rows) {
+            for svg in all(&[y_pred, y_true, distance]) {
                 assert!(svg.trim_end().ends_with("</svg>"));
             }
         }
-        assert!(distances("none", &[Outcome { distance: None, ..odd(1.0, 1.0, 0.0) }], &[]).is_none());
-        assert!(distances("no quantiles", &[odd(1.0, 1.0, 1.0)], &[]).is_some());
+        assert!(distances("none", &[], &quantiles()).is_none());
+        assert!(distances("no quantiles", &[1.0], &[]).is_some());
     }
 
     #[test]
