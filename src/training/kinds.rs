@@ -138,6 +138,9 @@ pub fn parse(kind: &str, set: &[(String, String)]) -> Result<Settings, Vec<Strin
         let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
         return Err(vec![format!("there is no kind {kind:?}{}", suggestion(kind, &known))]);
     };
+    if kind == Kind::Onnx {
+        return Err(vec!["onnx models are made elsewhere: `arena models import FILE` takes them in".to_owned()]);
+    }
     let spec = spec(kind);
     let mut values = BTreeMap::new();
     let mut faults = Vec::new();

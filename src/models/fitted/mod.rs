@@ -5,9 +5,11 @@
 //! runs nothing that is in them. Fitting itself is done in `training`.
 
 mod linear;
+pub mod onnx;
 mod tensors;
 
 pub use linear::Linear;
+pub use onnx::{Onnx, OnnxError};
 
 use super::Estimate;
 use tensors::{Reader, Writer};
@@ -20,10 +22,12 @@ pub const FEATURES_MAX: usize = 4_096;
 pub enum Kind {
     /// Ordinary least squares.
     Ols,
+    /// Made elsewhere, and imported.
+    Onnx,
 }
 
 impl Kind {
-    /// Every kind, in the order of the documentation.
+    /// Every kind that is fitted here, in the order of the documentation.
     pub const ALL: &'static [Self] = &[Self::Ols];
 
     /// Its name in configurations, cards and artefacts.
@@ -31,13 +35,14 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Ols => "ols",
+            Self::Onnx => "onnx",
         }
     }
 
     /// The kind of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+        Self::ALL.iter().copied().chain([Self::Onnx]).find(|kind| kind.name() == name)
     }
 
     /// Whether it is a linear function of the row once it is fitted.
@@ -65,6 +70,9 @@ pub enum ArtefactError {
         /// The version of the format that it carries.
         found: String,
     },
+    /// A model made elsewhere that cannot be run here, or runs differently.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
 }
 
 /// A model that was fitted.
@@ -72,6 +80,8 @@ pub enum ArtefactError {
 pub enum Fitted {
     /// A linear function.
     Linear(Linear),
+    /// Made elsewhere.
+    Onnx(Onnx),
 }
 
 impl Fitted {
@@ -80,6 +90,7 @@ impl Fitted {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Linear(linear) => linear.kind(),
+            Self::Onnx(_) => Kind::Onnx,
         }
     }
 
@@ -88,6 +99,7 @@ impl Fitted {
     pub fn n_features(&self) -> usize {
         match self {
             Self::Linear(linear) => linear.coefficients().len(),
+            Self::Onnx(onnx) => onnx.width(),
         }
     }
 
@@ -101,6 +113,7 @@ impl Fitted {
         assert_eq!(row.len(), self.n_features(), "the row is not as wide as the model");
         match self {
             Self::Linear(linear) => Estimate { y_pred: linear.value(row), distance: None },
+            Self::Onnx(onnx) => Estimate { y_pred: onnx.value(row), distance: None },
         }
     }
 
@@ -109,7 +122,7 @@ impl Fitted {
     #[must_use]
     pub fn distance_quantiles(&self) -> Option<&[f64]> {
         match self {
-            Self::Linear(_) => None,
+            Self::Linear(_) | Self::Onnx(_) => None,
         }
     }
 
@@ -133,6 +146,7 @@ impl Fitted {
         out.text("kind", self.kind().name());
         match self {
             Self::Linear(linear) => linear.write(out),
+            Self::Onnx(onnx) => onnx.write(out),
         }
     }
 
@@ -143,6 +157,7 @@ impl Fitted {
         };
         Ok(match kind {
             Kind::Ols => Self::Linear(Linear::read(kind, from)?),
+            Kind::Onnx => Self::Onnx(Onnx::read(from)?),
         })
     }
 }

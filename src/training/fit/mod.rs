@@ -104,5 +104,6 @@ fn fit_checked(
             let (intercept, coefficients) = linear::ols(x, y)?;
             Fitted::Linear(Linear::new(Kind::Ols, intercept, coefficients))
         }
+        Kind::Onnx => unreachable!("models made elsewhere have no settings"),
     })
 }
