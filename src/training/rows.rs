@@ -194,7 +194,7 @@ impl Table {
 }
 
 fn row(bar: &HistoryBar, epic: EpicIdx, interval: Resolution) -> BarRow {
-    BarRow { epic, start: bar.start, length: interval.length(), bid: bar.bid, offer: bar.offer, ticks: 0 }
+    BarRow { epic, start: bar.start, length: interval.length(), bid: bar.bid, offer: bar.offer, ticks: bar.quotes }
 }
 
 fn examine(bars: &[HistoryBar], interval: Resolution) -> Result<(), DataError> {
