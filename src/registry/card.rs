@@ -104,7 +104,10 @@ pub struct Origin {
     /// A silence longer than this cleared the windows, as `[bars] reset_after` does live.
     #[serde(with = "text")]
     pub reset_after: Micros,
-    /// Its manifest, hashes included.
+    /// The hash of what was read: the data, and all that bears on how they are read.
+    #[serde(with = "hex")]
+    pub hash: ContentHash,
+    /// Its manifest.
     pub manifest: Manifest,
 }
 
@@ -185,8 +188,9 @@ pub struct Trading {
     pub stop: PriceDelta,
     /// Distance of the limit, as a price.
     pub limit: PriceDelta,
-    /// Time exit, in bars.
-    pub hold_bars: u32,
+    /// Time exit, from the fill.
+    #[serde(with = "text")]
+    pub hold: Micros,
     /// Paid at every fill but that of a limit, as a price.
     pub slippage: PriceDelta,
 }
@@ -258,13 +262,33 @@ pub struct Baseline {
 /// Mean distances of the training rows to their neighbours, each row itself left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distances {
-    /// The share of training rows beyond `max_distance`; 0 without one.
+    /// The share of training rows beyond `max_distance`; 0 without one. What an arena's own share is held against.
     pub abstained: f64,
     /// The quantiles 0, 0.01, … 1: 101 values in order.
     pub quantiles: Vec<f64>,
 }
 
 impl Distances {
+    /// Of 101 quantiles, with the share beyond `max_distance`.
+    #[must_use]
+    pub fn new(quantiles: &[f64], max_distance: Option<f64>) -> Self {
+        let mut distances = Self { abstained: 0.0, quantiles: quantiles.to_vec() };
+        distances.abstained = max_distance.map_or(0.0, |most| distances.beyond(most));
+        distances
+    }
+
+    /// The share of training rows beyond `distance`, between two quantiles in proportion.
+    #[must_use]
+    pub fn beyond(&self, distance: f64) -> f64 {
+        let n_within = self.quantiles.partition_point(|quantile| *quantile <= distance);
+        let (Some(below), Some(above)) = (n_within.checked_sub(1), self.quantiles.get(n_within)) else {
+            return if n_within == 0 { 1.0 } else { 0.0 };
+        };
+        let low = self.quantiles[below];
+        let place = below as f64 + (distance - low) / (above - low);
+        1.0 - place / (self.quantiles.len() - 1) as f64
+    }
+
     /// The distance that the share `quantile` of the training rows keeps within, between two of the kept quantiles in
     /// proportion. `None` outside of 0 to 1.
     #[must_use]
