@@ -276,12 +276,13 @@ impl Desk<'_> {
             seed: self.plan.seed,
             features: one.features.clone(),
             parameters: repeat::parameters(&one.settings),
-            data: Origin {
+            data: Some(Origin {
                 dataset: self.plan.dataset.clone(),
                 reset_after: self.plan.reset_after,
                 hash: self.data.manifest.content_hash(),
                 manifest: self.data.manifest.clone(),
-            },
+            }),
+            import: None,
             rows: table.counts,
             splits: self.splits(table, &parts),
             folds,

@@ -114,7 +114,10 @@ pub struct Onnx {
 
 impl std::fmt::Debug for Onnx {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Onnx").field("bytes", &self.file.len()).field("width", &self.probes.width).finish_non_exhaustive()
+        f.debug_struct("Onnx")
+            .field("bytes", &self.file.len())
+            .field("width", &self.probes.width)
+            .finish_non_exhaustive()
     }
 }
 
@@ -271,7 +274,9 @@ mod session {
         let takes_doubles = match input.dtype() {
             ValueType::Tensor { ty: TensorElementType::Float32, .. } => false,
             ValueType::Tensor { ty: TensorElementType::Float64, .. } => true,
-            other => return unusable(format!("its input {} is {other}, where a row of numbers is given", input.name())),
+            other => {
+                return unusable(format!("its input {} is {other}, where a row of numbers is given", input.name()));
+            }
         };
         if let ValueType::Tensor { shape, .. } = input.dtype() {
             let fits = |dimension: i64, size: usize| dimension < 0 || i64::try_from(size).is_ok_and(|n| n == dimension);

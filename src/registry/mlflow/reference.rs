@@ -28,7 +28,9 @@ pub enum Pick {
 
 /// Why a text is no reference to MLflow.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{text:?} is no MLflow model: want mlflow:NAME/VERSION or mlflow:NAME@ALIAS, such as mlflow:knn-crude/3; {why}")]
+#[error(
+    "{text:?} is no MLflow model: want mlflow:NAME/VERSION or mlflow:NAME@ALIAS, such as mlflow:knn-crude/3; {why}"
+)]
 pub struct ReferenceError {
     text: String,
     why: &'static str,

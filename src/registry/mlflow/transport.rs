@@ -175,11 +175,7 @@ impl Mlflow {
     }
 
     /// A call that changes nothing: tried again while the trouble looks as if it would pass.
-    pub(super) async fn get<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        query: &[(&str, &str)],
-    ) -> Result<T, MlflowError> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, MlflowError> {
         let url = self.api(path);
         self.read(path, || self.request(Method::GET, url.clone(), self.limits.call).query(query)).await
     }

@@ -110,8 +110,7 @@ impl Mlflow {
         tags: &[Tag],
         description: &str,
     ) -> Result<Version, MlflowError> {
-        let body =
-            json!({ "name": name, "source": source, "run_id": run, "tags": tags, "description": description });
+        let body = json!({ "name": name, "source": source, "run_id": run, "tags": tags, "description": description });
         let answer: VersionAnswer = self.send(Method::POST, "model-versions/create", &body).await?;
         Ok(answer.model_version)
     }
