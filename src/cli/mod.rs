@@ -6,6 +6,7 @@ mod client;
 mod export;
 mod graph;
 mod inspect;
+mod mlflow;
 mod models;
 mod narrate;
 mod operate;
@@ -379,7 +380,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Replay(args) => return run::replay(shared, &args),
         Command::Resample(args) => return run::resample(shared, &args),
 
-        Command::Train(args) => train::train(shared, &args, None),
+        Command::Train(args) => train::train(shared, &args),
         Command::Models(command) => models::models(shared, &command),
         Command::Leaderboard(args) => inspect::leaderboard(shared, &args),
         Command::Show(args) => inspect::show(shared, &args),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::mlflow::{self, ImportArgs, PullArgs, PushArgs};
 use super::Shared;
 use super::output::{Align, Columns, FAILED, Failure, USAGE, number, print, print_json};
 use super::train::Places;
@@ -23,6 +24,12 @@ pub enum ModelsCommand {
     Verify(VerifyArgs),
     /// Point an alias at a version, for people: an arena pins what it resolved
     Alias(AliasArgs),
+    /// Send a version to MLflow; one that is there already is not sent twice
+    Push(PushArgs),
+    /// Fetch a version from MLflow, and follow its alias anew
+    Pull(PullArgs),
+    /// Take in a model in the ONNX format that was made elsewhere
+    Import(ImportArgs),
 }
 
 /// A version.
@@ -61,12 +68,16 @@ pub struct AliasArgs {
 /// [`super::output::NO_MODEL`] with what is there, [`FAILED`] for what cannot be read or was altered.
 pub(super) fn models(shared: &Shared, command: &ModelsCommand) -> Result<(), Failure> {
     let is_optional = shared.config.is_none();
-    let registry = Registry::open(Places::of(shared.config(), is_optional)?.models);
+    let places = Places::of(shared.config(), is_optional)?;
+    let registry = Registry::open(&places.models);
     match command {
         ModelsCommand::List => list(shared, &registry),
         ModelsCommand::Show(args) => show(shared, &registry, &args.reference),
         ModelsCommand::Verify(args) => verify(shared, &registry, args.reference.as_deref()),
         ModelsCommand::Alias(args) => alias(shared, &registry, args),
+        ModelsCommand::Push(args) => mlflow::push(shared, &places, args),
+        ModelsCommand::Pull(args) => mlflow::pull(shared, &places, args),
+        ModelsCommand::Import(args) => mlflow::import(shared, &places, args),
     }
 }
 

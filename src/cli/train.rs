@@ -14,10 +14,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::output::{Align, Columns, FAILED, Failure, NO_MODEL, USAGE, complain, number, print, print_json};
-use super::{Shared, train_file};
+use super::{Shared, mlflow, train_file};
 use crate::clock::{Clock, SystemClock};
 use crate::history::{self, HistoryError};
-use crate::registry::{Card, Registry, RegistryError, Resolved, Tracker, TrainingRecord};
+use crate::registry::{Card, Registry, RegistryError, Resolved, Tracker, TrainingRecord, pictures};
+use crate::training::log::drawn;
 use crate::training::plan::{Plan, Request};
 use crate::training::train::{Line, Maker, Sweep, Trained, train as train_all};
 
@@ -94,6 +95,9 @@ pub struct TrainArgs {
     /// Metrics: slippage of a fill, as a distance of prices [default: 0]
     #[arg(long, value_name = "PRICE")]
     pub slippage: Option<String>,
+    /// Where the training is logged.
+    #[command(flatten)]
+    pub mlflow: mlflow::MlflowArgs,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -141,6 +145,8 @@ impl TrainArgs {
 pub(super) struct Places {
     pub(super) data: PathBuf,
     pub(super) models: PathBuf,
+    pub(super) mlflow: Option<String>,
+    pub(super) onnxruntime: Option<PathBuf>,
     reset_after: Option<String>,
 }
 
@@ -158,17 +164,24 @@ impl Places {
         let key = |table: &str, key: &str| Some(document.get(table)?.get(key)?.as_str()?.to_owned());
         let folder = path.parent().unwrap_or(Path::new(""));
         let place = |name: &str| folder.join(key("arena", name).unwrap_or_else(|| name.to_owned()));
-        Ok(Self { data: place("data"), models: place("models"), reset_after: key("bars", "reset_after") })
+        Ok(Self {
+            data: place("data"),
+            models: place("models"),
+            mlflow: key("registry", "mlflow"),
+            onnxruntime: key("registry", "onnxruntime").filter(|path| !path.is_empty()).map(|path| folder.join(path)),
+            reset_after: key("bars", "reset_after"),
+        })
     }
 }
 
-/// Runs the command, with `tracker` told of every version that it registers.
+/// Runs the command. MLflow, where one is named, is told of every version that it registers.
 ///
 /// # Errors
 /// [`USAGE`] for whatever is wrong with the request or with the data set, [`FAILED`] where something cannot be read or
 /// written.
-pub(super) fn train(shared: &Shared, args: &TrainArgs, tracker: Option<&dyn Tracker>) -> Result<(), Failure> {
+pub(super) fn train(shared: &Shared, args: &TrainArgs) -> Result<(), Failure> {
     let (places, request) = asked(shared, args)?;
+    let log = mlflow::log(&args.mlflow, &places)?;
     let plan = Plan::of(&request).map_err(|faults| Failure::new(USAGE, faults.join("; ")))?;
     let data = history::find(&places.data, &plan.dataset).and_then(|path| history::load(&path)).map_err(unusable)?;
     let registering = Registering::guarded();
@@ -186,8 +199,12 @@ pub(super) fn train(shared: &Shared, args: &TrainArgs, tracker: Option<&dyn Trac
     // The best one last, so that it is the latest.
     for trained in sweep.best.iter().rev() {
         let resolved = registering.during(|| registry.register(&trained.card, &trained.artefact))?;
-        if let Some(tracker) = tracker {
-            told.log(tracker, &resolved, trained)?;
+        pictures::keep(
+            &resolved.folder,
+            &drawn(&resolved.name, resolved.version, &trained.card, &trained.outcomes),
+        )?;
+        if let Some(log) = &log {
+            told.log(log, &resolved, trained)?;
         }
         told.registered.push(resolved);
     }

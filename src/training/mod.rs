@@ -11,6 +11,7 @@
 
 pub mod fit;
 pub mod kinds;
+pub mod log;
 pub mod plan;
 pub mod plots;
 mod repeat;

@@ -4,16 +4,20 @@
 //! largest size, and a call that only reads is tried again a bounded number of times. A server that is down, slow, or no
 //! MLflow at all ends in an [`MlflowError`], never in a panic and never in a wait without end.
 
+mod pull;
 mod reference;
+mod ship;
 mod tracking;
 mod transport;
 mod versions;
 
 use std::time::Duration;
 
+pub use pull::{ARTEFACT_TAG, PullError, Pulled, Shelf};
 pub use reference::{MlflowReference, Pick, ReferenceError};
+pub use ship::{Place, Receipts, Shipment};
 pub use tracking::{Metric, RunId, RunStatus, Tag};
-pub use transport::{Access, Limits, Mlflow};
+pub use transport::{Access, FetchError, Limits, Mlflow};
 pub use versions::Version;
 
 /// Why MLflow did not do what was asked.
@@ -113,4 +117,18 @@ impl MlflowError {
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. })
     }
+}
+
+/// Runs `work` to its end on a thread of its own, wherever the caller stands: also inside of an actor.
+///
+/// # Errors
+/// What the system says where there is no such thread.
+pub fn block_on<T: Send>(work: impl Future<Output = T> + Send) -> std::io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("mlflow".to_owned()).spawn_scoped(scope, || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            Ok(runtime.block_on(work))
+        })?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
