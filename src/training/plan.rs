@@ -47,17 +47,16 @@ pub struct Request {
 impl Request {
     /// Puts `later` over this one: its values win key by key, a swept key is no longer set and the other way round.
     pub fn overlay(&mut self, later: Self) {
+        let is_given = |key: &str| {
+            later.set.iter().any(|(given, _)| given == key) || later.sweep.iter().any(|(given, _)| given == key)
+        };
+        self.set.retain(|(key, _)| !is_given(key));
+        self.sweep.retain(|(key, _)| !is_given(key));
+        // A horizon or features that were set before give way to a sweep over them.
+        self.values.retain(|(key, _)| !later.sweep.iter().any(|(given, _)| given == key));
         self.values.extend(later.values);
-        for (key, value) in later.set {
-            self.set.retain(|(known, _)| *known != key);
-            self.sweep.retain(|(known, _)| *known != key);
-            self.set.push((key, value));
-        }
-        for (key, values) in later.sweep {
-            self.set.retain(|(known, _)| *known != key);
-            self.sweep.retain(|(known, _)| *known != key);
-            self.sweep.push((key, values));
-        }
+        self.set.extend(later.set);
+        self.sweep.extend(later.sweep);
     }
 
     fn value(&self, key: &str) -> Option<&str> {
