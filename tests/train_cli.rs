@@ -22,6 +22,39 @@ const T0: UtcMicros = UtcMicros(1_398_902_400_000_000); // 2014-05-01T00:00:00Z
 const TRAIN: &[&str] =
     &["train", "--kind", "ols", "--data", "made/UP/1m", "--name", "made", "--features", "lags=4,spread"];
 
+const LINE: &[(&str, &str)] = &[
+    ("swept", "obj"),
+    ("score", "num?"),
+    ("kind", "str?"),
+    ("parameters", "obj?"),
+    ("features", "obj?"),
+    ("horizon_bars", "int?"),
+    ("artefact", "str?"),
+    ("identity", "str?"),
+    ("metrics", "obj?"),
+    ("seconds", "num?"),
+    ("registered", "str?"),
+    ("error", "str?"),
+];
+
+const METRICS: &[(&str, &str)] = &[
+    ("rows", "int"),
+    ("mae", "num"),
+    ("rmse", "num"),
+    ("r2", "num?"),
+    ("hit_rate", "num?"),
+    ("up_share", "num"),
+    ("abstained", "num"),
+    ("trades", "int"),
+    ("expectancy_r", "num?"),
+    ("win_rate", "num?"),
+    ("random", "obj"),
+    ("flat", "obj"),
+];
+
+const BASELINE: &[(&str, &str)] =
+    &[("mae", "num?"), ("rmse", "num?"), ("hit_rate", "num?"), ("expectancy_r", "num?"), ("expectancy_r_sd", "num?")];
+
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
@@ -111,6 +144,8 @@ fn history_becomes_a_version_with_its_lineage() {
     let line = &trained["models"][0];
     assert_eq!(line["registered"], "made@1");
     assert!(line["score"].as_f64().unwrap() > 0.0 && line["error"].is_null());
+    assert_shape(line, LINE);
+    assert_shape(&line["metrics"]["validation"], METRICS);
 
     let shown = arena(dir.path(), &["models", "show", "made@1", "--json"]).is(0).json();
     let card = &shown["card"];
@@ -126,6 +161,9 @@ fn history_becomes_a_version_with_its_lineage() {
         for name in ["mae", "rmse", "r2", "hit_rate", "abstained", "trades", "random", "flat"] {
             assert!(!metrics[name].is_null(), "{part} {name}");
         }
+        assert_shape(metrics, METRICS);
+        assert_shape(&metrics["random"], BASELINE);
+        assert_shape(&metrics["flat"], BASELINE);
     }
     // The command on the card makes the same artefact again, from anywhere that has the data.
     let again = card["made"]["command"].as_str().unwrap();
@@ -149,6 +187,7 @@ fn history_becomes_a_version_with_its_lineage() {
                 ("artefact", "str?"),
                 ("identity", "str?"),
                 ("dataset", "str?"),
+                ("import", "obj?"),
                 ("bar", "str?"),
                 ("horizon_bars", "int?"),
                 ("test", "obj?"),

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::Shared;
 use super::output::{Align, Columns, FAILED, Failure, USAGE, number, print, print_json};
 use super::train::Places;
-use super::Shared;
-use crate::registry::{ALIASES, Metrics, Reference, Registry, RegistryError, Resolved};
+use crate::registry::{ALIASES, Baseline, Card, Metrics, Reference, Registry, RegistryError, Resolved, Scores};
 
 const WRITES: &str = "strings take what is written to them";
 
@@ -96,9 +96,9 @@ fn list(shared: &Shared, registry: &Registry) -> Result<(), Failure> {
             let (kind, data, bar, rmse, mean_r) = match &resolved {
                 Ok(Resolved { card, .. }) => (
                     card.kind.clone(),
-                    card.data.dataset.clone(),
+                    origin_of(card).to_owned(),
                     card.bar.to_string(),
-                    number(Some(card.metrics.test.rmse), 7),
+                    number(Some(card.metrics.test.rmse).filter(|_| card.data.is_some()), 7),
                     number(card.metrics.test.expectancy_r, 3),
                 ),
                 Err(_) => ("unreadable".to_owned(), String::new(), String::new(), String::new(), String::new()),
@@ -125,12 +125,55 @@ fn row_json(name: &str, version: u32, resolved: Result<&Resolved, &RegistryError
         "kind": card.map(|card| card.kind.as_str()),
         "artefact": card.map(|card| card.artefact.hex()),
         "identity": card.map(|card| card.identity.hex()),
-        "dataset": card.map(|card| card.data.dataset.as_str()),
+        "dataset": card.and_then(|card| card.data.as_ref()).map(|data| data.dataset.as_str()),
+        "import": card.and_then(|card| card.import.as_ref()),
         "bar": card.map(|card| card.bar.to_string()),
         "horizon_bars": card.map(|card| card.horizon_bars),
-        "test": card.map(|card| card.metrics.test),
+        "test": card.filter(|card| card.data.is_some()).map(|card| metrics_json(&card.metrics.test)),
         "error": resolved.err().map(ToString::to_string),
     })
+}
+
+/// Metrics with every key: what is undefined is left out of a card, and null here.
+pub(super) fn metrics_json(of: &Metrics) -> Value {
+    let baseline = |of: &Baseline| {
+        json!({
+            "mae": of.mae,
+            "rmse": of.rmse,
+            "hit_rate": of.hit_rate,
+            "expectancy_r": of.expectancy_r,
+            "expectancy_r_sd": of.expectancy_r_sd,
+        })
+    };
+    json!({
+        "rows": of.rows,
+        "mae": of.mae,
+        "rmse": of.rmse,
+        "r2": of.r2,
+        "hit_rate": of.hit_rate,
+        "up_share": of.up_share,
+        "abstained": of.abstained,
+        "trades": of.trades,
+        "expectancy_r": of.expectancy_r,
+        "win_rate": of.win_rate,
+        "random": baseline(&of.random),
+        "flat": baseline(&of.flat),
+    })
+}
+
+/// The same of every part.
+pub(super) fn scores_json(of: &Scores) -> Value {
+    json!({
+        "train": metrics_json(&of.train),
+        "validation": metrics_json(&of.validation),
+        "test": metrics_json(&of.test),
+    })
+}
+
+/// The data set of a version, or where it was imported from.
+fn origin_of(card: &Card) -> &str {
+    let imported = card.import.as_ref().map(|import| import.from.as_str());
+    card.data.as_ref().map(|data| data.dataset.as_str()).or(imported).unwrap_or("-")
 }
 
 /// The aliases that lead to a version, `latest` included.
@@ -146,13 +189,17 @@ fn show(shared: &Shared, registry: &Registry, reference: &str) -> Result<(), Fai
     let resolved = registry.resolve(reference)?;
     let aliases = aliases_of(registry, &resolved)?;
     if shared.json {
+        let mut card = serde_json::to_value(&resolved.card).map_err(|e| Failure::new(FAILED, e.to_string()))?;
+        if resolved.card.data.is_some() {
+            card["metrics"] = scores_json(&resolved.card.metrics);
+        }
         let document = json!({
             "model": resolved.reference(),
             "name": resolved.name,
             "version": resolved.version,
             "aliases": aliases,
             "folder": resolved.folder.display().to_string(),
-            "card": resolved.card,
+            "card": card,
         });
         return print_json(&document);
     }
@@ -172,43 +219,60 @@ fn told(resolved: &Resolved, aliases: &[String]) -> String {
     line("features", card.features.names().join(", "));
     line("artefact", card.artefact.hex());
     line("identity", card.identity.hex());
-    let manifest = &card.data.manifest;
-    line("data", format!("{}, {} bars, {} to {}", card.data.dataset, manifest.rows, manifest.from, manifest.to));
-    line("data hash", card.data.hash.hex());
-    line(
-        "rows",
-        format!(
-            "{} of {} bars; {} while warming up, {} over a hole, {} at the end",
-            card.rows.usable, card.rows.bars, card.rows.warming, card.rows.broken, card.rows.beyond_end
-        ),
-    );
-    let splits = &card.splits;
-    for (name, range) in [("train", splits.train), ("validation", splits.validation), ("test", splits.test)] {
-        line(name, format!("{} rows, {} to {}", range.rows, range.from, range.to));
+    if let Some(import) = &card.import {
+        line("imported", format!("{}, SHA-256 {}", import.from, import.file.hex()));
+        line("probes", format!("{} rows, reproduced within {}", import.probes, import.tolerance));
     }
-    line("embargo", format!("{} bars between them; a silence over {} resets", splits.embargo_bars, card.data.reset_after));
-    let trading = &card.trading;
-    let gate = trading.max_distance.map_or(String::new(), |most| format!(", distance up to {most}"));
-    line(
-        "trading",
-        format!(
-            "threshold {}{gate}, stop {}, limit {}, hold {}, slippage {}",
-            number(Some(trading.threshold), 7),
-            trading.stop,
-            trading.limit,
-            trading.hold,
-            trading.slippage
-        ),
-    );
+    if let Some(data) = &card.data {
+        let manifest = &data.manifest;
+        line("data", format!("{}, {} bars, {} to {}", data.dataset, manifest.rows, manifest.from, manifest.to));
+        line("data hash", data.hash.hex());
+        line(
+            "rows",
+            format!(
+                "{} of {} bars; {} while warming up, {} over a hole, {} at the end",
+                card.rows.usable, card.rows.bars, card.rows.warming, card.rows.broken, card.rows.beyond_end
+            ),
+        );
+        let splits = &card.splits;
+        for (name, range) in [("train", splits.train), ("validation", splits.validation), ("test", splits.test)] {
+            line(name, format!("{} rows, {} to {}", range.rows, range.from, range.to));
+        }
+        line(
+            "embargo",
+            format!("{} bars between them; a silence over {} resets", splits.embargo_bars, data.reset_after),
+        );
+        let trading = &card.trading;
+        let gate = trading.max_distance.map_or(String::new(), |most| format!(", distance up to {most}"));
+        line(
+            "trading",
+            format!(
+                "threshold {}{gate}, stop {}, limit {}, hold {}, slippage {}",
+                number(Some(trading.threshold), 7),
+                trading.stop,
+                trading.limit,
+                trading.hold,
+                trading.slippage
+            ),
+        );
+    }
     if let Some(distances) = &card.distances {
         let at = |share| number(distances.at(share), 7);
-        line("distances", format!("median {}, 90% {}, {} beyond the gate", at(0.5), at(0.9), percent(Some(distances.abstained))));
+        line(
+            "distances",
+            format!("median {}, 90% {}, {} beyond the gate", at(0.5), at(0.9), percent(Some(distances.abstained))),
+        );
     }
     let commit = card.made.commit.as_deref().map_or(String::new(), |commit| format!(", commit {commit}"));
-    line("made", format!("{} by arena {}{commit}, in {} s", card.made.at, card.made.version, number(Some(card.made.seconds), 1)));
+    line(
+        "made",
+        format!("{} by arena {}{commit}, in {} s", card.made.at, card.made.version, number(Some(card.made.seconds), 1)),
+    );
     line("again", card.made.command.clone());
-    text.push('\n');
-    text.push_str(&metrics_table(resolved));
+    if card.data.is_some() {
+        text.push('\n');
+        text.push_str(&metrics_table(resolved));
+    }
     text
 }
 

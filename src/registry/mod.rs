@@ -30,7 +30,8 @@ use crate::domain::ContentHash;
 use crate::models::fitted::{ArtefactError, Fitted};
 
 pub use self::card::{
-    Baseline, Card, CardError, Distances, Fold, Made, Metrics, Origin, Range, RowCounts, Scores, Splits, Trading,
+    Baseline, Card, CardError, Distances, Fold, Import, Made, Metrics, Origin, Range, RowCounts, Scores, Splits,
+    Trading,
 };
 pub use self::reference::{ALIASES, BadReference, Reference, Selector, is_name};
 pub use self::tracker::{Outcomes, TrackError, Tracker, TrainingRecord};
@@ -205,10 +206,14 @@ impl Registry {
     pub fn load(&self, resolved: &Resolved) -> Result<Fitted, RegistryError> {
         let path = resolved.folder.join(MODEL_FILE);
         let bytes = self.artefact(resolved)?;
-        let fitted = Fitted::from_bytes(&bytes).map_err(|source| RegistryError::Artefact { path: path.clone(), source })?;
+        let fitted =
+            Fitted::from_bytes(&bytes).map_err(|source| RegistryError::Artefact { path: path.clone(), source })?;
         let (want, got) = (resolved.card.features.width(), fitted.n_features());
         if got != want {
-            return Err(RegistryError::malformed(&path, format!("a model of {got} columns, where its card says {want}")));
+            return Err(RegistryError::malformed(
+                &path,
+                format!("a model of {got} columns, where its card says {want}"),
+            ));
         }
         Ok(fitted)
     }

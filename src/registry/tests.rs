@@ -64,9 +64,12 @@ fn what_is_registered_resolves_and_loads() {
 fn what_is_not_there_is_told_with_what_is() {
     let (_folder, registry) = registry();
     register(&registry);
-    for (reference, near) in
-        [("made@2", vec!["made@1"]), ("made@champion", vec!["made@1"]), ("other@1", vec!["made"]), ("other", vec!["made"])]
-    {
+    for (reference, near) in [
+        ("made@2", vec!["made@1"]),
+        ("made@champion", vec!["made@1"]),
+        ("other@1", vec!["made"]),
+        ("other", vec!["made"]),
+    ] {
         match registry.resolve(reference).unwrap_err() {
             RegistryError::Missing { candidates, .. } => assert_eq!(candidates, near, "{reference}"),
             other => panic!("{reference}: {other}"),

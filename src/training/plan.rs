@@ -29,8 +29,25 @@ const RESET_AFTER: Micros = Micros(3_600_000_000);
 
 /// The keys of a training file that are plain values; `set`, `sweep` and `features` are tables beside them.
 pub const KEYS: [&str; 19] = [
-    "kind", "name", "data", "bar", "reset_after", "features", "horizon", "split", "folds", "walk", "score", "top", "seed",
-    "threshold", "max_distance", "stop", "limit", "hold", "slippage",
+    "kind",
+    "name",
+    "data",
+    "bar",
+    "reset_after",
+    "features",
+    "horizon",
+    "split",
+    "folds",
+    "walk",
+    "score",
+    "top",
+    "seed",
+    "threshold",
+    "max_distance",
+    "stop",
+    "limit",
+    "hold",
+    "slippage",
 ];
 
 /// What to train, in words. What is not written has its default.
@@ -385,7 +402,8 @@ impl Columns {
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (key, value) = part.split_once('=').unwrap_or((part, "true"));
             if !COLUMNS.contains(&key) {
-                faults.push(format!("{part:?} is no feature; want lags=N, returns=N+N, volatility=N+N, spread or hour"));
+                faults
+                    .push(format!("{part:?} is no feature; want lags=N, returns=N+N, volatility=N+N, spread or hour"));
             } else if columns.0.iter().any(|(known, _)| known == key) {
                 faults.push(format!("the feature {key} is written twice; join several values by +"));
             } else {

@@ -20,9 +20,7 @@ use crate::domain::{ContentHash, UtcMicros};
 use crate::history::DataSet;
 use crate::models::Estimate;
 use crate::models::fitted::{Fitted, Kind};
-use crate::registry::{
-    Card, Distances, Fold, Made, Metrics, Origin, Outcomes, Scores, Splits, Trading, hash_of,
-};
+use crate::registry::{Card, Distances, Fold, Made, Metrics, Origin, Outcomes, Scores, Splits, Trading, hash_of};
 
 /// Why one model was not trained.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
@@ -276,12 +274,13 @@ impl Desk<'_> {
             seed: self.plan.seed,
             features: one.features.clone(),
             parameters: repeat::parameters(&one.settings),
-            data: Origin {
+            data: Some(Origin {
                 dataset: self.plan.dataset.clone(),
                 reset_after: self.plan.reset_after,
                 hash: self.data.manifest.content_hash(),
                 manifest: self.data.manifest.clone(),
-            },
+            }),
+            import: None,
             rows: table.counts,
             splits: self.splits(table, &parts),
             folds,
