@@ -4,6 +4,7 @@
 pub mod check;
 mod client;
 mod export;
+pub mod fetch;
 mod graph;
 mod inspect;
 mod narrate;
@@ -20,6 +21,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 pub use self::client::Client;
+pub use self::fetch::FetchCommand;
 pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
 use self::output::Failure;
@@ -84,6 +86,9 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Turn recorded quotes into bars
     Resample(ResampleArgs),
+    /// Fetch past prices to train on
+    #[command(subcommand)]
+    Fetch(FetchCommand),
     /// Rank the models
     Leaderboard(LeaderboardArgs),
     /// Show all about one model
@@ -369,6 +374,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Replay(args) => return run::replay(shared, &args),
         Command::Resample(args) => return run::resample(shared, &args),
 
+        Command::Fetch(command) => fetch::fetch(shared, &command),
         Command::Leaderboard(args) => inspect::leaderboard(shared, &args),
         Command::Show(args) => inspect::show(shared, &args),
         Command::Trades(args) => inspect::trades(shared, &args),
