@@ -4,6 +4,7 @@
 pub mod check;
 mod client;
 mod export;
+pub mod fetch;
 mod graph;
 mod inspect;
 mod mlflow;
@@ -24,6 +25,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 pub use self::client::Client;
+pub use self::fetch::FetchCommand;
 pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
 pub use self::models::ModelsCommand;
@@ -90,6 +92,9 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Turn recorded quotes into bars
     Resample(ResampleArgs),
+    /// Fetch past prices to train on
+    #[command(subcommand)]
+    Fetch(FetchCommand),
     /// Fit models to the past and register the best
     Train(Box<TrainArgs>),
     /// Look after trained models: list, show, verify
@@ -380,6 +385,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Replay(args) => return run::replay(shared, &args),
         Command::Resample(args) => return run::resample(shared, &args),
 
+        Command::Fetch(command) => fetch::fetch(shared, &command),
         Command::Train(args) => train::train(shared, &args),
         Command::Models(command) => models::models(shared, &command),
         Command::Leaderboard(args) => inspect::leaderboard(shared, &args),

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::mlflow::{self, ImportArgs, PullArgs, PushArgs};
 use super::Shared;
+use super::mlflow::{self, ImportArgs, PullArgs, PushArgs};
 use super::output::{Align, Columns, FAILED, Failure, USAGE, number, print, print_json};
 use super::train::Places;
-use crate::registry::{ALIASES, Card, Metrics, Reference, Registry, RegistryError, Resolved};
+use crate::registry::{ALIASES, Baseline, Card, Metrics, Reference, Registry, RegistryError, Resolved, Scores};
 
 const WRITES: &str = "strings take what is written to them";
 
@@ -140,8 +140,44 @@ fn row_json(name: &str, version: u32, resolved: Result<&Resolved, &RegistryError
         "import": card.and_then(|card| card.import.as_ref()),
         "bar": card.map(|card| card.bar.to_string()),
         "horizon_bars": card.map(|card| card.horizon_bars),
-        "test": card.filter(|card| card.data.is_some()).map(|card| card.metrics.test),
+        "test": card.filter(|card| card.data.is_some()).map(|card| metrics_json(&card.metrics.test)),
         "error": resolved.err().map(ToString::to_string),
+    })
+}
+
+/// Metrics with every key: what is undefined is left out of a card, and null here.
+pub(super) fn metrics_json(of: &Metrics) -> Value {
+    let baseline = |of: &Baseline| {
+        json!({
+            "mae": of.mae,
+            "rmse": of.rmse,
+            "hit_rate": of.hit_rate,
+            "expectancy_r": of.expectancy_r,
+            "expectancy_r_sd": of.expectancy_r_sd,
+        })
+    };
+    json!({
+        "rows": of.rows,
+        "mae": of.mae,
+        "rmse": of.rmse,
+        "r2": of.r2,
+        "hit_rate": of.hit_rate,
+        "up_share": of.up_share,
+        "abstained": of.abstained,
+        "trades": of.trades,
+        "expectancy_r": of.expectancy_r,
+        "win_rate": of.win_rate,
+        "random": baseline(&of.random),
+        "flat": baseline(&of.flat),
+    })
+}
+
+/// The same of every part.
+pub(super) fn scores_json(of: &Scores) -> Value {
+    json!({
+        "train": metrics_json(&of.train),
+        "validation": metrics_json(&of.validation),
+        "test": metrics_json(&of.test),
     })
 }
 
@@ -164,13 +200,17 @@ fn show(shared: &Shared, registry: &Registry, reference: &str) -> Result<(), Fai
     let resolved = registry.resolve(reference)?;
     let aliases = aliases_of(registry, &resolved)?;
     if shared.json {
+        let mut card = serde_json::to_value(&resolved.card).map_err(|e| Failure::new(FAILED, e.to_string()))?;
+        if resolved.card.data.is_some() {
+            card["metrics"] = scores_json(&resolved.card.metrics);
+        }
         let document = json!({
             "model": resolved.reference(),
             "name": resolved.name,
             "version": resolved.version,
             "aliases": aliases,
             "folder": resolved.folder.display().to_string(),
-            "card": resolved.card,
+            "card": card,
         });
         return print_json(&document);
     }

@@ -13,6 +13,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use super::models::scores_json;
 use super::output::{Align, Columns, FAILED, Failure, NO_MODEL, USAGE, complain, number, print, print_json};
 use super::{Shared, mlflow, train_file};
 use crate::clock::{Clock, SystemClock};
@@ -186,7 +187,8 @@ pub(super) fn train(shared: &Shared, args: &TrainArgs) -> Result<(), Failure> {
     let data = history::find(&places.data, &plan.dataset).and_then(|path| history::load(&path)).map_err(unusable)?;
     let registering = Registering::guarded();
     let progress = watch(shared.quiet, plan.combinations.len());
-    let maker = Maker { at: SystemClock.now(), version: env!("CARGO_PKG_VERSION"), commit: option_env!("ARENA_COMMIT") };
+    let maker =
+        Maker { at: SystemClock.now(), version: env!("CARGO_PKG_VERSION"), commit: option_env!("ARENA_COMMIT") };
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let sweep = train_all(&data, &plan, &maker, threads, &|| progress.inc(1))
         .map_err(|e| Failure::new(USAGE, format!("{}: {e}", plan.dataset)))?;
@@ -261,7 +263,8 @@ fn watch(is_quiet: bool, n: usize) -> ProgressBar {
     if is_quiet || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("training {bar:40} {pos}/{len}  {elapsed}").expect("the template is sound");
+    let style =
+        ProgressStyle::with_template("training {bar:40} {pos}/{len}  {elapsed}").expect("the template is sound");
     let progress = ProgressBar::new(n as u64).with_style(style);
     progress.enable_steady_tick(std::time::Duration::from_millis(200));
     progress
@@ -345,12 +348,25 @@ fn line_json(line: &Line, plan: &Plan, told: &Told) -> Value {
             "horizon_bars": card.horizon_bars,
             "artefact": card.artefact.hex(),
             "identity": card.identity.hex(),
-            "metrics": card.metrics,
+            "metrics": scores_json(&card.metrics),
             "seconds": card.made.seconds,
             "registered": told.reference(card),
             "error": null,
         }),
-        Err(e) => json!({ "swept": swept, "score": null, "registered": null, "error": e.to_string() }),
+        Err(e) => json!({
+            "swept": swept,
+            "score": null,
+            "kind": one.settings.kind().name(),
+            "parameters": null,
+            "features": one.features,
+            "horizon_bars": one.horizon,
+            "artefact": null,
+            "identity": null,
+            "metrics": null,
+            "seconds": null,
+            "registered": null,
+            "error": e.to_string(),
+        }),
     }
 }
 
@@ -403,8 +419,12 @@ fn text(plan: &Plan, sweep: &Sweep, told: &Told) -> String {
         }
     }
     let validated = if plan.folds == 0 { "validation rows".to_owned() } else { format!("{} folds", plan.folds) };
-    writeln!(text, "ranked by {} over the {validated}; the other columns are of the validation rows", plan.score.name())
-        .expect(WRITES);
+    writeln!(
+        text,
+        "ranked by {} over the {validated}; the other columns are of the validation rows",
+        plan.score.name()
+    )
+    .expect(WRITES);
     for resolved in &told.registered {
         writeln!(text, "registered {} ({})", resolved.reference(), resolved.artefact.hash8()).expect(WRITES);
     }

@@ -32,8 +32,7 @@ pub(super) fn is_one(path: &Path) -> bool {
 /// # Errors
 /// [`USAGE`] with every fault of its shape; what the values mean is the plan's to judge.
 pub(super) fn read(path: &Path) -> Result<Request, Failure> {
-    let text =
-        std::fs::read_to_string(path).map_err(|e| Failure::new(USAGE, format!("{}: {e}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|e| Failure::new(USAGE, format!("{}: {e}", path.display())))?;
     let document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| torn(path, &text, &e))?;
     let table: &dyn TableLike = match document.get("train") {
         Some(train) => match train.as_table_like() {
@@ -109,7 +108,8 @@ fn features(item: &Item) -> Result<String, String> {
     if item.is_str() {
         return text("features", item, ",");
     }
-    let parts: Vec<String> = pairs("features", item)?.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let parts: Vec<String> =
+        pairs("features", item)?.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     Ok(parts.join(","))
 }
 
@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn every_fault_of_a_shape_is_told_at_once() {
-        let faults = read_text("set = 3\nsweep = { k = 3 }\nmax_distance = { share = 1 }\nkind = 1979-05-27\n").unwrap_err();
+        let faults =
+            read_text("set = 3\nsweep = { k = 3 }\nmax_distance = { share = 1 }\nkind = 1979-05-27\n").unwrap_err();
         assert_eq!(faults.len(), 4, "{faults:?}");
     }
 }

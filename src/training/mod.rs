@@ -19,3 +19,8 @@ pub mod rows;
 pub mod score;
 pub mod split;
 pub mod train;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -20,9 +20,7 @@ use crate::domain::{ContentHash, UtcMicros};
 use crate::history::DataSet;
 use crate::models::Estimate;
 use crate::models::fitted::{Fitted, Kind};
-use crate::registry::{
-    Card, Distances, Fold, Made, Metrics, Origin, Outcomes, Scores, Splits, Trading, hash_of,
-};
+use crate::registry::{Card, Distances, Fold, Made, Metrics, Origin, Outcomes, Scores, Splits, Trading, hash_of};
 
 /// Why one model was not trained.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
