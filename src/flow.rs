@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Bar, Direction, EpicIdx, ModelId, Money, OpenPosition, Price, SeatIdx, Size, Span, Tick, UtcMicros,
+    Bar, Direction, EpicIdx, ModelId, Money, OpenPosition, PastBar, Price, SeatIdx, Size, Span, StreamIdx, Tick, UtcMicros,
 };
 
 /// The quotes of one epic in one round.
@@ -32,8 +32,23 @@ pub struct Round {
     /// Every quote accepted since the last round, ordered by epic; the desk and its venue see them in order of
     /// time, then epic.
     pub quotes: Vec<EpicQuotes>,
-    /// `--session` alone: seats that the recorded session suspended from outside before this round.
+    /// `--session` alone: seats that the recorded session suspended from outside in this round, with the reason.
     pub suspensions: Vec<(ModelId, String)>,
+    /// Streams whose first bar this is, and whose windows began with bars of the past.
+    pub warmups: Vec<Arc<Warmup>>,
+}
+
+/// Bars of the past that the windows of a stream begin with, so that its models predict at its first bar.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Warmup {
+    /// The stream.
+    pub stream: StreamIdx,
+    /// The data set that they are of, by name.
+    pub source: String,
+    /// SHA-256 of its data file.
+    pub sha256: String,
+    /// In order of start, each of the stream's length.
+    pub bars: Vec<PastBar>,
 }
 
 /// A run of rounds in one message.
@@ -144,6 +159,9 @@ pub struct LedgerSummary {
     pub refused: u64,
     /// Predictions made.
     pub predictions: u64,
+    /// Those that the nearness gate kept from a stance.
+    #[serde(default)]
+    pub abstentions: u64,
     /// What is open.
     pub position: Option<OpenPosition>,
     /// Cumulated R after each of the last closed trades, oldest first: the sparkline.
@@ -169,6 +187,7 @@ impl LedgerSummary {
             lapsed: 0,
             refused: 0,
             predictions: 0,
+            abstentions: 0,
             position: None,
             curve: Vec::new(),
         }

@@ -19,7 +19,7 @@ use futures_util::future::{BoxFuture, ready};
 use self::opening::{
     ended_record, json_record, lane_number, of_lanes, open_promoter, postcard_record, seat_record, settings_of, widened,
 };
-use self::rounds::{EventsOfRound, RoundEvents, fault_sentence, flat_at};
+use self::rounds::{EventsOfRound, RoundEvents, flat_at};
 use crate::broker::Broker;
 use crate::config::Config;
 use crate::control::ControlError;
@@ -442,7 +442,7 @@ impl Settlement {
             changes.extend(self.promoter.on_warm(seat.1, round.time));
         }
         for &(_, seat, fault) in events.faults {
-            changes.extend(self.promoter.on_suspended(seat, round.time, fault_sentence(fault)));
+            changes.extend(self.promoter.on_suspended(seat, round.time, fault.sentence()));
         }
         if !events.episodes.is_empty() || !self.promoter.is_quiet() {
             let mut episodes: Vec<Episode> = events.episodes.iter().map(|(_, episode)| *episode).collect();
@@ -547,7 +547,7 @@ impl Settlement {
                 warmed: None,
                 fault: Some((last, Fault::Deadline)),
             });
-            let reason = fault_sentence(Fault::Deadline).to_owned();
+            let reason = Fault::Deadline.sentence().to_owned();
             self.session(&SessionEntry::Suspended { time: round.time, model: model.as_str().into(), reason });
         }
         reports.sort_by_key(|report| report.seat);

@@ -211,7 +211,7 @@ impl Resampler {
                 from = closing.bars_end;
                 let cuts = &closings.cuts[place * n_epics..][..n_epics];
                 let quotes = self.quotes_until(fresh, cuts);
-                out.push(Round { seq: self.seq, time: closing.time, bars, quotes, suspensions: Vec::new() });
+                out.push(Round { seq: self.seq, time: closing.time, bars, quotes, suspensions: Vec::new(), warmups: Vec::new() });
                 self.seq += 1;
             }
             closings.clear();

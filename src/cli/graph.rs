@@ -116,6 +116,7 @@ mod tests {
             costs,
             risk: RiskUnit { rho_micros: 8e6, floor_r: 5.0, cost_stress: 1.25 },
             content_hash: ContentHash([0; 32]),
+            lineage: None,
         };
         Config {
             arena: ArenaConfig {

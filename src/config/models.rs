@@ -264,6 +264,7 @@ impl<'t> Entry<'t> {
             costs,
             risk: RiskUnit::of(market, stop, gap, size, &costs, floor_r, promotion.cost_stress),
             content_hash: ContentHash([0; 32]),
+            lineage: None,
         };
         candidate.content_hash = canonical::hash(&canonical::content(&candidate, market));
         Some(candidate)
