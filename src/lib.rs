@@ -24,7 +24,9 @@ pub mod sim;
 
 pub mod ledger;
 pub mod models;
+pub mod registry;
 pub mod seats;
+pub mod training;
 
 pub mod promoter;
 

@@ -19,6 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("history", &["domain"]),
     ("bars", &["domain", "feed", "flow"]),
     ("models", &["domain"]),
+    ("training", &["models"]),
     // The ledger is written in the store's canonical entries, and the store's views put trades together with it.
     ("ledger", &["domain", "store"]),
     ("seats", &["domain", "flow", "ledger", "models", "store"]),

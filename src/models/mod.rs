@@ -1,6 +1,7 @@
 //! Bars in, predictions out. A model sees what was known when its bar closed and nothing else.
 
 pub mod features;
+pub mod fitted;
 mod rules;
 mod trained;
 

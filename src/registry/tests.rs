@@ -1,0 +1,1 @@
+//! What the registry promises: whole, unchangeable, numbered once.
