@@ -100,6 +100,7 @@ const SHELLS: &[&str] = &[
     "src/cli/",
     "src/config/mod.rs",
     "src/feed/lines.rs",
+    "src/history/",
     "src/http.rs",
     "src/server/",
     "src/store/",

@@ -11,9 +11,11 @@ mod terms;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 pub use book::{Book, Closing, Event};
 pub use read::{SeatRecord, read_seat, read_trades};
 pub use score::Score;
 pub(crate) use terms::FundingClock;
 pub use terms::Terms;
+pub use trial::trial;

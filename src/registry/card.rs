@@ -185,8 +185,9 @@ pub struct Trading {
     pub stop: PriceDelta,
     /// Distance of the limit, as a price.
     pub limit: PriceDelta,
-    /// Time exit, in bars.
-    pub hold_bars: u32,
+    /// Time exit, from the fill.
+    #[serde(with = "text")]
+    pub hold: Micros,
     /// Paid at every fill but that of a limit, as a price.
     pub slippage: PriceDelta,
 }
