@@ -164,6 +164,8 @@ mod tests {
                 max_reentries: 1,
             },
             candidates: candidates.iter().map(candidate).collect(),
+            pins: Vec::new(),
+            warmups: std::collections::BTreeMap::new(),
             notices: Vec::new(),
             hash: String::new(),
             canonical: String::new(),

@@ -206,8 +206,12 @@ impl<'a> Reader<'a> {
                     SessionEntry::Suspended { time, model, reason } => {
                         self.send(FeedEvent::Suspended { time, model, reason })?;
                     }
-                    // What was configured, went wrong or was reloaded is no part of what the market did.
-                    SessionEntry::Configured { .. } | SessionEntry::Fault { .. } | SessionEntry::Reloaded { .. } => {}
+                    // What was configured, went wrong or was reloaded is no part of what the market did, and what the
+                    // windows began with was told before the first quote.
+                    SessionEntry::Configured { .. }
+                    | SessionEntry::Fault { .. }
+                    | SessionEntry::Reloaded { .. }
+                    | SessionEntry::WarmedUp { .. } => {}
                 }
             }
         }
