@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::output::{Failure, print, print_json};
-use super::{Shared, run};
+use super::{Shared, ready};
 use crate::config::{Config, FeedSource, PromotionMode};
 use crate::domain::{EpicIdx, Resolution};
 
 const WRITES: &str = "strings take what is written to them";
 
 pub(super) fn graph(shared: &Shared) -> Result<(), Failure> {
-    let drawing = mermaid(&run::load_config(shared)?);
+    let drawing = mermaid(&ready::load(shared)?.config);
     if shared.json { print_json(&json!({ "mermaid": drawing })) } else { print(&drawing) }
 }
 

@@ -9,6 +9,7 @@ mod inspect;
 mod narrate;
 mod operate;
 pub mod output;
+mod ready;
 pub mod resample;
 mod run;
 

@@ -97,6 +97,7 @@ impl TrainedVersion {
             bar: self.bar.to_string(),
             horizon_bars: self.horizon_bars,
             data: self.data.clone(),
+            max_distance,
             training_abstentions: max_distance.and_then(|distance| self.share_beyond(distance)),
         }
     }

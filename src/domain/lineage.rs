@@ -21,6 +21,8 @@ pub struct Lineage {
     pub horizon_bars: u32,
     /// The data sets that it was trained on.
     pub data: Vec<DataOrigin>,
+    /// This candidate's nearness gate, as a distance.
+    pub max_distance: Option<f64>,
     /// The share of its training rows beyond this candidate's nearness gate; `None` without a gate.
     pub training_abstentions: Option<f64>,
 }

@@ -8,7 +8,7 @@ mod trained;
 use crate::domain::{Bar, Candidate, PastBar, Prediction};
 
 pub use rules::{Breakout, MeanReversion, Momentum, Random};
-pub use trained::{Estimator, Trained};
+pub use trained::{Estimator, Predict, Trained};
 
 /// What a model may look at when a bar closes.
 #[derive(Clone, Copy, Debug)]

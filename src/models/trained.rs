@@ -15,10 +15,13 @@ use crate::domain::{Bar, Direction, Prediction};
 /// before the next one does.
 const REMEMBERED: usize = 1_024;
 
+/// What a fitted artefact says of a row: a function of it.
+pub type Predict = dyn Fn(&[f64]) -> Estimate + Send + Sync;
+
 /// A fitted artefact with what its rows are made of.
 pub struct Estimator {
     features: FeatureSpec,
-    predict: Box<dyn Fn(&[f64]) -> Estimate + Send + Sync>,
+    predict: Box<Predict>,
     slots: Vec<Mutex<Slot>>,
 }
 
@@ -36,9 +39,9 @@ impl fmt::Debug for Estimator {
 }
 
 impl Estimator {
-    /// Over `predict`, which must be a function of its row.
+    /// Over `predict`.
     #[must_use]
-    pub fn new(features: FeatureSpec, predict: Box<dyn Fn(&[f64]) -> Estimate + Send + Sync>) -> Self {
+    pub fn new(features: FeatureSpec, predict: Box<Predict>) -> Self {
         Self { features, predict, slots: (0..REMEMBERED).map(|_| Mutex::default()).collect() }
     }
 
@@ -84,8 +87,7 @@ impl Trained {
 }
 
 /// What a row needs of a bar beside the mids.
-#[must_use]
-pub fn close_of(bar: &Bar) -> Close {
+fn close_of(bar: &Bar) -> Close {
     Close { time: bar.end, bid: bar.bid.close, offer: bar.offer.close }
 }
 

@@ -57,7 +57,9 @@ impl Child {
         // A group of its own: a Ctrl-C in the terminal is for the arena, which ends its children in order.
         command.args(arguments).current_dir(dir).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        SECRETS.iter().for_each(|name| drop(command.env_remove(name)));
+        for name in SECRETS {
+            command.env_remove(name);
+        }
         let mut child = command.spawn()?;
         let stdin = child.stdin.take();
         let (teller, told) = sync_channel(2);

@@ -141,7 +141,7 @@ impl Model for Process {
 
     fn pass(&mut self, context: &BarContext<'_>) {
         // What it says at a bar that it is not asked about is left unused.
-        drop(self.feed(context));
+        let _unused = self.feed(context);
     }
 
     fn warm(&mut self, bars: &[PastBar]) {

@@ -242,6 +242,13 @@ impl Seat {
         self.model.warm(bars);
     }
 
+    /// Learns of the bars that the windows of its stream began with, where this round is the first of it.
+    pub(super) fn begin_after(&mut self, round: &Round) {
+        if let Some(warmup) = round.warmups.iter().find(|warmup| warmup.stream == self.stream) {
+            self.warm(&warmup.bars);
+        }
+    }
+
     /// Suspends the seat where its model says that it can go on no longer.
     #[inline]
     fn heed_fault(&mut self, bar: &Bar, round: u32) {

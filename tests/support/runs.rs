@@ -274,6 +274,8 @@ pub fn plan(config: Config, feed: Box<dyn Feed>, store: Box<dyn Store>) -> Plan 
     Plan {
         config: Arc::new(config),
         file: None,
+        resolver: Arc::new(config::Nothing),
+        warmups: Vec::new(),
         store,
         feed,
         models: Arc::new(models::build),
