@@ -151,6 +151,7 @@ impl<'t> Entry<'t> {
         section.refuse_unbuilt(faults);
         let params = section.section("params", faults);
         let sweep = Sweep::read(&section, faults);
+        let has_kind = section.get("kind").is_some() || sweep.axis("kind").is_some();
         let points = |f: &Field<'_>, faults: &mut Faults| f.decimal(faults, DecimalRange::positive(UNITS_MAX));
         macro_rules! choice {
             ($key:literal, $or_default:literal, $read:expr) => {
@@ -167,7 +168,8 @@ impl<'t> Entry<'t> {
             epic: choice!("epic", false, |f, faults| f.words(faults, "an epic of [[markets]]").map(str::to_owned)),
             bar: choice!("bar", true, bar),
             kind: choice!("kind", false, |f, faults| f.one_of(faults, &Kind::WORDS, raw::KINDS)),
-            model: choice!("model", false, |f, faults| trained::reference(f, around, faults)),
+            // Beside a kind it is a fault of its own, wherever it leads.
+            model: choice!("model", false, |f, faults| (!has_kind).then(|| trained::reference(f, around, faults))?),
             lookback: param!("lookback", |f, faults| f.count(faults, 1..=100_000)),
             params_threshold: param!("threshold", |f, faults| f.float(faults, FloatRange::From(0.0, 1_000.0))),
             rate: param!("rate", |f, faults| f.float(faults, FloatRange::Above(0.0, 1.0))),
