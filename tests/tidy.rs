@@ -19,9 +19,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("history", &["domain"]),
     ("bars", &["domain", "feed", "flow"]),
     ("models", &["domain"]),
-    ("training", &["models"]),
     // The ledger is written in the store's canonical entries, and the store's views put trades together with it.
     ("ledger", &["domain", "store"]),
+    // A card holds the manifest of the data and the columns of a row.
+    ("registry", &["domain", "history", "models"]),
+    // Rows come out of the live resampler, metrics out of the paper broker: one path.
+    ("training", &["bars", "domain", "feed", "history", "ledger", "models", "registry", "sim"]),
     ("seats", &["domain", "flow", "ledger", "models", "store"]),
     ("promoter", &["config", "control", "domain", "flow"]),
     // The broker takes only what the desk approved: the one word it knows of the desk, see `NARROW`.
@@ -63,19 +66,23 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "app",
             "bars",
+            "clock",
             "config",
             "control",
             "domain",
             "feed",
             "flow",
+            "history",
             "http",
             "ledger",
             "models",
             "promoter",
+            "registry",
             "server",
             "sim",
             "store",
             "telemetry",
+            "training",
         ],
     ),
 ];
@@ -87,6 +94,7 @@ const NARROW: &[(&str, &str, &str)] = &[
     ("pipeline", "app", "crate::app::RunError"),
     ("store", "ledger", "crate::ledger::read_trades"),
     ("feed", "sim", "crate::sim::market::Markets"),
+    ("training", "sim", "crate::sim::rng::Rng"),
 ];
 
 /// Who may name the actor library.
@@ -102,6 +110,8 @@ const SHELLS: &[&str] = &[
     "src/feed/lines.rs",
     "src/history/",
     "src/http.rs",
+    "src/registry/mod.rs",
+    "src/registry/write.rs",
     "src/server/",
     "src/store/",
     "src/telemetry/log.rs",

@@ -6,12 +6,15 @@ mod client;
 mod export;
 mod graph;
 mod inspect;
+mod models;
 mod narrate;
 mod operate;
 pub mod output;
 mod ready;
 pub mod resample;
 mod run;
+mod train;
+mod train_file;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -23,8 +26,10 @@ use serde_json::json;
 pub use self::client::Client;
 pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
+pub use self::models::ModelsCommand;
 use self::output::Failure;
 pub use self::resample::ResampleArgs;
+pub use self::train::TrainArgs;
 use crate::domain::Micros;
 use crate::feed::OnBad;
 
@@ -85,6 +90,11 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Turn recorded quotes into bars
     Resample(ResampleArgs),
+    /// Fit models to the past and register the best
+    Train(Box<TrainArgs>),
+    /// Look after trained models: list, show, verify
+    #[command(subcommand)]
+    Models(ModelsCommand),
     /// Rank the models
     Leaderboard(LeaderboardArgs),
     /// Show all about one model
@@ -370,6 +380,8 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Replay(args) => return run::replay(shared, &args),
         Command::Resample(args) => return run::resample(shared, &args),
 
+        Command::Train(args) => train::train(shared, &args, None),
+        Command::Models(command) => models::models(shared, &command),
         Command::Leaderboard(args) => inspect::leaderboard(shared, &args),
         Command::Show(args) => inspect::show(shared, &args),
         Command::Trades(args) => inspect::trades(shared, &args),

@@ -15,7 +15,8 @@ use crate::models::features::FeatureSpec;
 /// The layout that this program writes, and the only one that it reads.
 const FORMAT: u32 = 1;
 const SEAL: &str = "\n[seal]\nsha256 = \"";
-const OPENING: &str = "# A trained version. Nothing here may be changed: the seal at the end is the SHA-256 of every byte above it.\n";
+const OPENING: &str =
+    "# A trained version. Nothing here may be changed: the seal at the end is the SHA-256 of every byte above it.\n";
 
 /// Why a text is no card.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,24 +77,52 @@ pub struct Card {
     pub features: FeatureSpec,
     /// The parameters of its kind, defaults included.
     pub parameters: toml::Table,
-    /// The data set.
-    pub data: Origin,
+    /// The data set that it was trained on here; `None` for a model that was made elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Origin>,
+    /// Where a model comes from that was made elsewhere. What a training here would tell (`rows`, `splits`, `trading`,
+    /// `metrics`) is then not known, and left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<Import>,
     /// What became of its bars.
+    #[serde(default, skip_serializing_if = "is_unknown")]
     pub rows: RowCounts,
     /// Which rows it was fitted on and which it was judged by.
+    #[serde(default, skip_serializing_if = "is_unknown")]
     pub splits: Splits,
     /// Walk-forward validation, oldest fold first; empty where there was none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folds: Vec<Fold>,
     /// The terms on which the trades of the metrics were made.
+    #[serde(default, skip_serializing_if = "is_unknown")]
     pub trading: Trading,
     /// How it did.
+    #[serde(default, skip_serializing_if = "is_unknown")]
     pub metrics: Scores,
     /// How far its training rows lie from one another; `None` for kinds without neighbours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distances: Option<Distances>,
     /// When, by what and how long.
     pub made: Made,
+}
+
+/// Whether nothing is known of a part of a card.
+fn is_unknown<T: Default + PartialEq>(part: &T) -> bool {
+    *part == T::default()
+}
+
+/// Where a model that was made elsewhere comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Import {
+    /// A file, or a version of MLflow such as `mlflow:knn-crude/33`.
+    pub from: String,
+    /// SHA-256 of the file as it was brought.
+    #[serde(with = "hex")]
+    pub file: ContentHash,
+    /// How many rows with known values it has to reproduce wherever it is loaded; the artefact carries them.
+    pub probes: u64,
+    /// The largest difference to one of these values that is taken.
+    pub tolerance: f64,
 }
 
 /// A data set by name and content.
@@ -104,7 +133,10 @@ pub struct Origin {
     /// A silence longer than this cleared the windows, as `[bars] reset_after` does live.
     #[serde(with = "text")]
     pub reset_after: Micros,
-    /// Its manifest, hashes included.
+    /// The hash of what was read: the data, and all that bears on how they are read.
+    #[serde(with = "hex")]
+    pub hash: ContentHash,
+    /// Its manifest.
     pub manifest: Manifest,
 }
 
@@ -124,7 +156,7 @@ pub struct RowCounts {
 }
 
 /// A run of rows, by the numbers and closes of their bars.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Range {
     /// How many rows.
     pub rows: u64,
@@ -139,7 +171,7 @@ pub struct Range {
 }
 
 /// The chronological split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Splits {
     /// Bars left out between two parts: the horizon and the longest lookback.
     pub embargo_bars: u32,
@@ -174,7 +206,7 @@ pub struct Fold {
 }
 
 /// The terms of the trades behind `expectancy_r`: the paper broker over the bars of each split.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trading {
     /// Long where `y_pred` is above it, short where it is below two less it.
     pub threshold: f64,
@@ -193,7 +225,7 @@ pub struct Trading {
 }
 
 /// Metrics of each part.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// Of the rows it was fitted on; a kind that remembers them does well here and that means nothing.
     pub train: Metrics,
@@ -259,13 +291,33 @@ pub struct Baseline {
 /// Mean distances of the training rows to their neighbours, each row itself left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distances {
-    /// The share of training rows beyond `max_distance`; 0 without one.
+    /// The share of training rows beyond `max_distance`; 0 without one. What an arena's own share is held against.
     pub abstained: f64,
     /// The quantiles 0, 0.01, … 1: 101 values in order.
     pub quantiles: Vec<f64>,
 }
 
 impl Distances {
+    /// Of 101 quantiles, with the share beyond `max_distance`.
+    #[must_use]
+    pub fn new(quantiles: &[f64], max_distance: Option<f64>) -> Self {
+        let mut distances = Self { abstained: 0.0, quantiles: quantiles.to_vec() };
+        distances.abstained = max_distance.map_or(0.0, |most| distances.beyond(most));
+        distances
+    }
+
+    /// The share of training rows beyond `distance`, between two quantiles in proportion.
+    #[must_use]
+    pub fn beyond(&self, distance: f64) -> f64 {
+        let n_within = self.quantiles.partition_point(|quantile| *quantile <= distance);
+        let (Some(below), Some(above)) = (n_within.checked_sub(1), self.quantiles.get(n_within)) else {
+            return if n_within == 0 { 1.0 } else { 0.0 };
+        };
+        let low = self.quantiles[below];
+        let place = below as f64 + (distance - low) / (above - low);
+        1.0 - place / (self.quantiles.len() - 1) as f64
+    }
+
     /// The distance that the share `quantile` of the training rows keeps within, between two of the kept quantiles in
     /// proportion. `None` outside of 0 to 1.
     #[must_use]

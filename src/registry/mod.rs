@@ -27,9 +27,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::domain::ContentHash;
+use crate::models::fitted::{ArtefactError, Fitted};
 
 pub use self::card::{
-    Baseline, Card, CardError, Distances, Fold, Made, Metrics, Origin, Range, RowCounts, Scores, Splits, Trading,
+    Baseline, Card, CardError, Distances, Fold, Import, Made, Metrics, Origin, Range, RowCounts, Scores, Splits,
+    Trading,
 };
 pub use self::reference::{ALIASES, BadReference, Reference, Selector, is_name};
 pub use self::tracker::{Outcomes, TrackError, Tracker, TrainingRecord};
@@ -81,6 +83,14 @@ pub enum RegistryError {
         want: String,
         /// What is there.
         got: String,
+    },
+    /// An artefact that is whole, and no model of this program.
+    #[error("{}: {source}", path.display())]
+    Artefact {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ArtefactError,
     },
     /// A card, or a file of aliases, does not say what it should.
     #[error("{}: {why}", path.display())]
@@ -186,6 +196,26 @@ impl Registry {
             return Err(RegistryError::Altered { path, want: resolved.artefact.hex(), got: got.hex() });
         }
         Ok(bytes)
+    }
+
+    /// The model of a version, proven to be the one that was registered.
+    ///
+    /// # Errors
+    /// As [`Registry::artefact`], and [`RegistryError::Artefact`]; [`RegistryError::Malformed`] where the model reads
+    /// other rows than its card says.
+    pub fn load(&self, resolved: &Resolved) -> Result<Fitted, RegistryError> {
+        let path = resolved.folder.join(MODEL_FILE);
+        let bytes = self.artefact(resolved)?;
+        let fitted =
+            Fitted::from_bytes(&bytes).map_err(|source| RegistryError::Artefact { path: path.clone(), source })?;
+        let (want, got) = (resolved.card.features.width(), fitted.n_features());
+        if got != want {
+            return Err(RegistryError::malformed(
+                &path,
+                format!("a model of {got} columns, where its card says {want}"),
+            ));
+        }
+        Ok(fitted)
     }
 
     /// Every name with at least one version, in order.

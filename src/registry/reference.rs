@@ -59,9 +59,7 @@ impl FromStr for Reference {
         let selector = match selector {
             "latest" => Selector::Latest,
             word if ALIASES.contains(&word) => Selector::Alias(word.to_owned()),
-            other => {
-                Selector::Version(version(other).ok_or_else(|| BadReference::Selector(other.to_owned()))?)
-            }
+            other => Selector::Version(version(other).ok_or_else(|| BadReference::Selector(other.to_owned()))?),
         };
         Ok(Self { name: name.to_owned(), selector })
     }

@@ -70,7 +70,9 @@ impl Registry {
         let path = home.join(ALIAS_FILE);
         let text = toml::to_string(&aliases).map_err(|e| RegistryError::malformed(&path, e))?;
         let unfinished = home.join(format!("{UNFINISHED}{ALIAS_FILE}"));
-        let text = format!("# For people: an arena pins the version that an alias led to when it read its configuration.\n{text}");
+        let text = format!(
+            "# For people: an arena pins the version that an alias led to when it read its configuration.\n{text}"
+        );
         write_file(&unfinished, text.as_bytes(), false)?;
         fs::rename(&unfinished, &path).map_err(|e| RegistryError::unwritable(&path, e))?;
         flush(&home)

@@ -29,8 +29,25 @@ const RESET_AFTER: Micros = Micros(3_600_000_000);
 
 /// The keys of a training file that are plain values; `set`, `sweep` and `features` are tables beside them.
 pub const KEYS: [&str; 19] = [
-    "kind", "name", "data", "bar", "reset_after", "features", "horizon", "split", "folds", "walk", "score", "top", "seed",
-    "threshold", "max_distance", "stop", "limit", "hold", "slippage",
+    "kind",
+    "name",
+    "data",
+    "bar",
+    "reset_after",
+    "features",
+    "horizon",
+    "split",
+    "folds",
+    "walk",
+    "score",
+    "top",
+    "seed",
+    "threshold",
+    "max_distance",
+    "stop",
+    "limit",
+    "hold",
+    "slippage",
 ];
 
 /// What to train, in words. What is not written has its default.
@@ -47,17 +64,16 @@ pub struct Request {
 impl Request {
     /// Puts `later` over this one: its values win key by key, a swept key is no longer set and the other way round.
     pub fn overlay(&mut self, later: Self) {
+        let is_given = |key: &str| {
+            later.set.iter().any(|(given, _)| given == key) || later.sweep.iter().any(|(given, _)| given == key)
+        };
+        self.set.retain(|(key, _)| !is_given(key));
+        self.sweep.retain(|(key, _)| !is_given(key));
+        // A horizon or features that were set before give way to a sweep over them.
+        self.values.retain(|(key, _)| !later.sweep.iter().any(|(given, _)| given == key));
         self.values.extend(later.values);
-        for (key, value) in later.set {
-            self.set.retain(|(known, _)| *known != key);
-            self.sweep.retain(|(known, _)| *known != key);
-            self.set.push((key, value));
-        }
-        for (key, values) in later.sweep {
-            self.set.retain(|(known, _)| *known != key);
-            self.sweep.retain(|(known, _)| *known != key);
-            self.sweep.push((key, values));
-        }
+        self.set.extend(later.set);
+        self.sweep.extend(later.sweep);
     }
 
     fn value(&self, key: &str) -> Option<&str> {
@@ -386,7 +402,8 @@ impl Columns {
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (key, value) = part.split_once('=').unwrap_or((part, "true"));
             if !COLUMNS.contains(&key) {
-                faults.push(format!("{part:?} is no feature; want lags=N, returns=N+N, volatility=N+N, spread or hour"));
+                faults
+                    .push(format!("{part:?} is no feature; want lags=N, returns=N+N, volatility=N+N, spread or hour"));
             } else if columns.0.iter().any(|(known, _)| known == key) {
                 faults.push(format!("the feature {key} is written twice; join several values by +"));
             } else {

@@ -73,12 +73,7 @@ impl Series {
     ///
     /// # Errors
     /// [`DataError`] for the first bar that cannot be used.
-    pub fn new(
-        data: &DataSet,
-        bar: Resolution,
-        lookback_max: usize,
-        reset_after: Micros,
-    ) -> Result<Self, DataError> {
+    pub fn new(data: &DataSet, bar: Resolution, lookback_max: usize, reset_after: Micros) -> Result<Self, DataError> {
         let interval = data.manifest.interval;
         if bar.length().0 % interval.length().0 != 0 {
             return Err(DataError::Length { interval, bar });
@@ -110,7 +105,10 @@ impl Series {
     /// If `features` looks back further than the series was made for.
     #[must_use]
     pub fn table(&self, features: &FeatureSpec, horizon: u32) -> Table {
-        assert!(features.lookback() <= self.lookback_max, "the windows of this series are too short for these features");
+        assert!(
+            features.lookback() <= self.lookback_max,
+            "the windows of this series are too short for these features"
+        );
         let mut table = Table {
             width: features.width(),
             counts: RowCounts { bars: self.bars.len() as u64, ..RowCounts::default() },
@@ -194,7 +192,7 @@ impl Table {
 }
 
 fn row(bar: &HistoryBar, epic: EpicIdx, interval: Resolution) -> BarRow {
-    BarRow { epic, start: bar.start, length: interval.length(), bid: bar.bid, offer: bar.offer, ticks: 0 }
+    BarRow { epic, start: bar.start, length: interval.length(), bid: bar.bid, offer: bar.offer, ticks: bar.quotes }
 }
 
 fn examine(bars: &[HistoryBar], interval: Resolution) -> Result<(), DataError> {

@@ -48,11 +48,18 @@ impl Trade {
     ///
     /// `gate` is the absolute distance that [`Trade::max_distance`] comes to.
     #[must_use]
-    pub fn settle(&self, series: &Series, table: &Table, train: &Range<usize>, horizon: u32, gate: Option<f64>) -> Trading {
+    pub fn settle(
+        &self,
+        series: &Series,
+        table: &Table,
+        train: &Range<usize>,
+        horizon: u32,
+        gate: Option<f64>,
+    ) -> Trading {
         let closes = || train.clone().map(|row| &series.bars[table.bars[row]]);
-        let spread = median(closes().map(|bar| {
-            (bar.offer.close - bar.bid.close).micros() as f64 / bar.offer.close.micros() as f64
-        }));
+        let spread = median(
+            closes().map(|bar| (bar.offer.close - bar.bid.close).micros() as f64 / bar.offer.close.micros() as f64),
+        );
         let moves = median(train.clone().map(|row| (table.y[row] - 1.0).abs()));
         let price = median(closes().map(|bar| bar.offer.close.micros() as f64));
         #[expect(clippy::cast_possible_truncation, reason = "a distance of prices, which fit")]
