@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("control", &["domain", "flow"]),
     // A recorded session is a feed over a store, a synthetic one a feed over the simulator.
     ("feed", &["domain", "sim", "store"]),
-    ("history", &["domain"]),
+    ("history", &["clock", "domain", "feed", "http"]),
     ("bars", &["domain", "feed", "flow"]),
     ("models", &["domain"]),
     // The ledger is written in the store's canonical entries, and the store's views put trades together with it.

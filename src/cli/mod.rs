@@ -4,6 +4,7 @@
 pub mod check;
 mod client;
 mod export;
+pub mod fetch;
 mod graph;
 mod inspect;
 mod models;
@@ -24,6 +25,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 pub use self::client::Client;
+pub use self::fetch::FetchCommand;
 pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
 pub use self::models::ModelsCommand;
@@ -95,6 +97,9 @@ pub enum Command {
     /// Look after trained models: list, show, verify
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Fetch past prices to train on
+    #[command(subcommand)]
+    Fetch(FetchCommand),
     /// Rank the models
     Leaderboard(LeaderboardArgs),
     /// Show all about one model
@@ -382,6 +387,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
 
         Command::Train(args) => train::train(shared, &args, None),
         Command::Models(command) => models::models(shared, &command),
+        Command::Fetch(command) => fetch::fetch(shared, &command),
         Command::Leaderboard(args) => inspect::leaderboard(shared, &args),
         Command::Show(args) => inspect::show(shared, &args),
         Command::Trades(args) => inspect::trades(shared, &args),

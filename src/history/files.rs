@@ -4,7 +4,8 @@
 //! get their name, then the manifest does. Whoever reads in between takes the manifest that the data belong to.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -47,9 +48,8 @@ impl Format {
     /// [`HistoryError::Feature`].
     pub fn check(self) -> Result<(), HistoryError> {
         match self {
-            Self::Parquet if cfg!(not(feature = "parquet")) => {
-                Err(HistoryError::Feature { what: "Parquet".to_owned(), feature: "parquet" })
-            }
+            #[cfg(not(feature = "parquet"))]
+            Self::Parquet => Err(without_parquet()),
             _ => Ok(()),
         }
     }
@@ -60,7 +60,7 @@ impl Format {
 pub struct Folder {
     dir: PathBuf,
     /// Let go by the system, however this process ends.
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -78,13 +78,33 @@ impl Folder {
         fs::create_dir_all(&dir).map_err(|e| cannot_write(&dir, &e))?;
         let path = dir.join(LOCK);
         let lock = File::create(&path).map_err(|e| cannot_write(&path, &e))?;
+        let locked = || HistoryError::Locked { name: format!("{source}/{symbol}/{interval}") };
         match lock.try_lock() {
-            Ok(()) => Ok(Self { dir, _lock: lock }),
-            Err(TryLockError::WouldBlock) => {
-                Err(HistoryError::Locked { name: format!("{source}/{symbol}/{interval}") })
-            }
-            Err(TryLockError::Error(e)) => Err(cannot_write(&path, &e)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(locked()),
+            Err(TryLockError::Error(e)) => return Err(cannot_write(&path, &e)),
         }
+        // Whoever held it may have left the folder, lock and all, between our opening and our locking.
+        let ours = lock.metadata().map_err(|e| cannot_write(&path, &e))?;
+        match fs::metadata(&path) {
+            Ok(found) if found.ino() == ours.ino() => Ok(Self { dir, lock }),
+            _ => Err(locked()),
+        }
+    }
+
+    /// Lets the folder go. One that nothing was stored in is not left behind.
+    pub fn leave(self) {
+        if is_data_set(&self.dir) {
+            return;
+        }
+        drop(fs::remove_file(self.dir.join(LOCK)));
+        // The folders of interval, symbol and source, as far as they are empty; what is not says so and stays.
+        for dir in self.dir.ancestors().take(3) {
+            if fs::remove_dir(dir).is_err() {
+                break;
+            }
+        }
+        drop(self.lock);
     }
 
     /// Where it is.
@@ -207,13 +227,16 @@ pub(super) fn read(dir: &Path) -> Result<(Manifest, Rows), HistoryError> {
     let manifest = read_manifest(dir)?;
     let (format, path) = data_file(dir, &manifest)?;
     format.check()?;
-    let bytes = fs::read(&path).map_err(|e| cannot_read(&path, &e))?;
+    // One handle for the hash and for the rows, so that both are of the same file whatever is renamed meanwhile.
+    let mut opened = File::open(&path).map_err(|e| cannot_read(&path, &e))?;
+    let mut bytes = Vec::new();
+    opened.read_to_end(&mut bytes).map_err(|e| cannot_read(&path, &e))?;
     let got = hex_of(&bytes);
     let file = path.display().to_string();
     if got != manifest.sha256 {
         return Err(HistoryError::Changed { file, want: manifest.sha256, got });
     }
-    let rows = decoded(&bytes, &manifest, format).map_err(|(line, why)| HistoryError::Damaged {
+    let rows = decoded(opened, &bytes, &manifest, format).map_err(|(line, why)| HistoryError::Damaged {
         file: file.clone(),
         line,
         why,
@@ -272,23 +295,47 @@ fn encoded(rows: &Rows, interval: Resolution, format: Format) -> Result<Vec<u8>,
     format.check()?;
     match format {
         Format::Csv => Ok(rows.to_csv(interval).into_bytes()),
-        Format::Parquet => Err(HistoryError::Feature { what: "Parquet".to_owned(), feature: "parquet" }),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => super::parquet::to_bytes(rows, interval)
+            .map_err(|why| HistoryError::Write { file: format.file().to_owned(), why }),
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => Err(without_parquet()),
     }
 }
 
-fn decoded(bytes: &[u8], manifest: &Manifest, format: Format) -> Result<Rows, (u64, String)> {
+/// What lies in `file`, whose bytes were read already.
+fn decoded(file: File, bytes: &[u8], manifest: &Manifest, format: Format) -> Result<Rows, (u64, String)> {
     match format {
         Format::Csv => {
+            drop(file);
             let text = std::str::from_utf8(bytes).map_err(|e| (1, e.to_string()))?;
             Rows::from_csv(text, manifest.sides, manifest.interval)
         }
-        Format::Parquet => Err((1, "Parquet needs the cargo feature parquet".to_owned())),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => super::parquet::from_file(file, manifest.sides, manifest.interval).map_err(|why| (1, why)),
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => Err((1, without_parquet().to_string())),
     }
+}
+
+#[cfg(not(feature = "parquet"))]
+fn without_parquet() -> HistoryError {
+    HistoryError::Feature { what: "Parquet".to_owned(), feature: "parquet" }
 }
 
 /// SHA-256 as 64 hexadecimal digits.
 pub(super) fn hex_of(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The same of a file.
+pub(super) fn hash_of_file(path: &Path) -> Result<String, HistoryError> {
+    let hash = || {
+        let mut hasher = Sha256::new();
+        io::copy(&mut File::open(path)?, &mut hasher)?;
+        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    };
+    hash().map_err(|e: io::Error| cannot_read(path, &e))
 }
 
 fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), HistoryError> {

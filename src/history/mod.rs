@@ -6,9 +6,14 @@
 //!
 //! [`load`] is all that a reader needs; [`Folder`] is what writes.
 
+pub mod csv;
 mod files;
 mod manifest;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod spans;
 mod table;
+pub mod yahoo;
 
 use std::path::{Path, PathBuf};
 
@@ -205,6 +210,14 @@ pub fn list(data: &Path) -> Result<Vec<Manifest>, HistoryError> {
     }
     found.sort_by_key(Manifest::name);
     Ok(found)
+}
+
+/// SHA-256 of a file, 64 hexadecimal digits.
+///
+/// # Errors
+/// [`HistoryError::Unreadable`].
+pub fn hash_of_file(path: &Path) -> Result<String, HistoryError> {
+    files::hash_of_file(path)
 }
 
 #[cfg(test)]

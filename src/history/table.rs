@@ -170,7 +170,7 @@ impl Rows {
 }
 
 /// Whether a row may follow the one at `last`.
-fn check_place(start: UtcMicros, last: Option<UtcMicros>) -> Result<(), String> {
+pub(super) fn check_place(start: UtcMicros, last: Option<UtcMicros>) -> Result<(), String> {
     match last {
         Some(last) if start == last => Err(format!("{start} is there twice")),
         Some(last) if start < last => Err(format!("{start} comes after {last}")),
