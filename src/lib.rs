@@ -24,6 +24,7 @@ pub mod sim;
 
 pub mod ledger;
 pub mod models;
+pub mod process;
 pub mod registry;
 pub mod seats;
 pub mod training;
@@ -38,6 +39,8 @@ pub mod store;
 
 pub mod server;
 pub mod telemetry;
+
+pub mod deploy;
 
 pub mod app;
 pub mod cli;

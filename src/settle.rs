@@ -7,6 +7,7 @@
 
 mod commands;
 mod opening;
+mod past;
 mod rounds;
 mod show;
 
@@ -19,12 +20,13 @@ use futures_util::future::{BoxFuture, ready};
 use self::opening::{
     ended_record, json_record, lane_number, of_lanes, open_promoter, postcard_record, seat_record, settings_of, widened,
 };
-use self::rounds::{EventsOfRound, RoundEvents, fault_sentence, flat_at};
+use self::past::Past;
+use self::rounds::{EventsOfRound, RoundEvents, flat_at};
 use crate::broker::Broker;
 use crate::config::Config;
 use crate::control::ControlError;
 use crate::desk::{Desk, DeskCheckpoint, DeskContext, Journal, LiveRight};
-use crate::domain::{Bar, Candidate, Episode, SeatIdx, StreamIdx, UtcMicros};
+use crate::domain::{Bar, Candidate, Episode, ModelSpec, SeatIdx, StreamIdx, UtcMicros};
 use crate::flow::{Board, Change, DealTicket, LedgerSummary, Round, Slice, State};
 use crate::models::ModelFactory;
 use crate::promoter::{Promoter, RegisterInfo};
@@ -135,6 +137,7 @@ pub struct Settlement {
     round_micros: u64,
     recording_fault: Option<String>,
     keeps_quotes: bool,
+    past: Past,
 }
 
 /// A settlement with the seats that belong to it.
@@ -212,6 +215,7 @@ impl Settlement {
             round_micros: 0,
             recording_fault: None,
             keeps_quotes: config.feed.record,
+            past: Past::read(store, &stream_lanes, config.lookback_max())?,
             epic_lanes,
             stream_lanes,
             head,
@@ -335,7 +339,13 @@ impl Settlement {
                 .expect("an arena has fewer than 65,536 streams"),
         );
         let market = self.config.market(candidate.epic);
-        Seat::new(idx, stream, candidate, market, models(candidate), self.config.arena.record_predictions)
+        let records = self.config.arena.record_predictions;
+        let mut seat = Seat::new(idx, stream, candidate, market, models(candidate), records);
+        if matches!(candidate.spec, ModelSpec::Process { .. }) {
+            // All others see in their window what they need.
+            seat.warm(&self.past.of(stream));
+        }
+        seat
     }
 
     fn seat_new(&mut self, candidate: &Candidate, models: &ModelFactory) -> (SeatIdx, SharedSeat) {
@@ -357,6 +367,7 @@ impl Settlement {
             currency: market.currency.clone(),
             floor_r: candidate.risk.floor_r,
             hold: candidate.hold,
+            lineage: candidate.lineage.as_deref().cloned(),
         });
         let seat = self.make_seat(idx, candidate, models);
         self.is_flat.push(true);
@@ -410,8 +421,9 @@ impl Settlement {
         let mut events = RoundEvents::of(&reports, slice.rounds.len());
         let mut settled = Settled::default();
         for (number, round) in slice.rounds.iter().enumerate() {
-            self.keep_round(round);
             let of_round = events.next(number);
+            self.note_outside_faults(round, &of_round);
+            self.keep_round(round);
             self.settle_round(round, of_round, &reports, number, &mut settled).await;
         }
         for report in &mut reports {
@@ -442,7 +454,7 @@ impl Settlement {
             changes.extend(self.promoter.on_warm(seat.1, round.time));
         }
         for &(_, seat, fault) in events.faults {
-            changes.extend(self.promoter.on_suspended(seat, round.time, fault_sentence(fault)));
+            changes.extend(self.promoter.on_suspended(seat, round.time, fault.sentence()));
         }
         if !events.episodes.is_empty() || !self.promoter.is_quiet() {
             let mut episodes: Vec<Episode> = events.episodes.iter().map(|(_, episode)| *episode).collect();
@@ -547,7 +559,7 @@ impl Settlement {
                 warmed: None,
                 fault: Some((last, Fault::Deadline)),
             });
-            let reason = fault_sentence(Fault::Deadline).to_owned();
+            let reason = Fault::Deadline.sentence().to_owned();
             self.session(&SessionEntry::Suspended { time: round.time, model: model.as_str().into(), reason });
         }
         reports.sort_by_key(|report| report.seat);
@@ -565,6 +577,7 @@ impl Settlement {
             })
             .collect();
         suspensions.iter().for_each(|entry| self.session(entry));
+        round.warmups.iter().for_each(|warmup| self.keep_warmup(warmup));
         for of_epic in &round.quotes {
             let epic = of_epic.epic.0 as usize;
             self.accepted[epic] += of_epic.quotes.len() as u64;
@@ -586,6 +599,7 @@ impl Settlement {
             let stream = bar.stream.0 as usize;
             self.bars[stream] += 1;
             let entry = BarEntry { start: bar.start, bid: bar.bid, offer: bar.offer, ticks: bar.ticks };
+            self.past.push(stream, entry);
             let mut bytes = Vec::new();
             encode(&entry, &mut bytes);
             self.commit.append(Lane::Bars(self.stream_lanes[stream]), bytes);

@@ -48,7 +48,7 @@ fn run(config: &Config, quotes: &Quotes) -> (Memory, Vec<Vec<Trade>>) {
 fn decided_before(store: &dyn Store, seat: u32, at: UtcMicros) -> Vec<SeatEntry> {
     let entries: Vec<SeatEntry> = read_lane(store, Lane::Seat(seat)).unwrap();
     let time_of = |entry: &SeatEntry| match entry {
-        SeatEntry::Predicted { time, .. } | SeatEntry::Ordered { time, .. } | SeatEntry::Refused { time, .. } => {
+        SeatEntry::Predicted { time, .. } | SeatEntry::Estimated { time, .. } | SeatEntry::Ordered { time, .. } | SeatEntry::Refused { time, .. } => {
             Some(*time)
         }
         _ => None,

@@ -9,7 +9,7 @@ use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify};
 
-use crate::config::{self, Config, Difference};
+use crate::config::{self, Config, Difference, Pinned, Resolver};
 use crate::control::{Command, ControlError, Done, ModelView};
 use crate::domain::SeatIdx;
 use crate::flow::{Board, Change, Explanation, Slice};
@@ -86,6 +86,11 @@ pub(super) struct Explain(pub String);
 #[rtype(result = "Result<ModelView, ControlError>")]
 pub(super) struct View(pub String);
 
+/// Asks for the same by registration number.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<ModelView, ControlError>")]
+pub(super) struct ViewSeat(pub SeatIdx);
+
 /// Asks for the roster's entry of a model.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<crate::store::views::RosterEntry, ControlError>")]
@@ -101,6 +106,7 @@ pub(super) struct Inner {
     pub(super) durability: Durability,
     pub(super) models: Arc<ModelFactory>,
     pub(super) file: Option<std::path::PathBuf>,
+    pub(super) resolver: Arc<dyn Resolver>,
     pub(super) on_change: Box<dyn Fn(&Change) + Send>,
     pub(super) board_at: Option<Instant>,
     /// Whether anybody looks at the board while the run goes on; if not, the last one is enough.
@@ -278,7 +284,9 @@ impl Inner {
         let Some(file) = self.file.clone() else {
             return Err(ControlError::Refused("this arena was not started from a file".to_owned()));
         };
-        let new = config::load(&file).map_err(|error| ControlError::Invalid(error.to_string()))?;
+        // An alias stays with the version that it led to: what moves it must not end anybody's evidence.
+        let pinned = Pinned { pins: &old.pins, inner: &*self.resolver };
+        let new = config::load(&file, &pinned).map_err(|error| ControlError::Invalid(error.to_string()))?;
         let mut difference = config::diff(&old, &new);
         if new.streams() != old.streams() {
             difference.needs_restart.push("the bars that are made (epics and lengths in use) change".to_owned());
@@ -313,7 +321,10 @@ impl Inner {
     }
 
     fn view(&self, name: &str) -> Result<ModelView, ControlError> {
-        let seat = self.settlement.find(name)?;
+        self.view_seat(self.settlement.find_with_deals(name)?)
+    }
+
+    fn view_seat(&self, seat: SeatIdx) -> Result<ModelView, ControlError> {
         let gone = || ControlError::Unavailable("the leaderboard is being made".to_owned());
         let entry = self.settlement.roster_entry(seat).ok_or_else(gone)?;
         let board = self.settlement.board();
@@ -326,6 +337,8 @@ impl Inner {
             settings: entry.settings.clone(),
             curve: (*board.curves[at]).clone(),
             lifecycle: self.settlement.lifecycle_of(seat),
+            nearness: board.nearness[at].as_deref().cloned(),
+            lineage: entry.lineage.clone(),
         })
     }
 }
@@ -424,6 +437,15 @@ impl Handler<View> for Director {
     fn handle(&mut self, message: View, _: &mut Self::Context) -> Self::Result {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move { inner.lock().await.view(&message.0) })
+    }
+}
+
+impl Handler<ViewSeat> for Director {
+    type Result = ResponseFuture<Result<ModelView, ControlError>>;
+
+    fn handle(&mut self, message: ViewSeat, _: &mut Self::Context) -> Self::Result {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move { inner.lock().await.view_seat(message.0) })
     }
 }
 

@@ -22,10 +22,10 @@ use self::pump::Pump;
 pub use self::pump::{Ending, Pace, SLICE_ROUNDS};
 use self::running::Running;
 use crate::bars::Resampler;
-use crate::config::Config;
+use crate::config::{Config, Resolver};
 use crate::control::{Command, Control};
 use crate::feed::Feed;
-use crate::flow::{Board, Change};
+use crate::flow::{Board, Change, Warmup};
 use crate::models::ModelFactory;
 use crate::seats::director::FanOut;
 use crate::server::{self, ServerOptions};
@@ -52,6 +52,10 @@ pub struct Plan {
     pub config: Arc<Config>,
     /// The file it came from, for a reload.
     pub file: Option<PathBuf>,
+    /// Who looks up what a configuration that is read again names outside of it.
+    pub resolver: Arc<dyn Resolver>,
+    /// What the windows of streams that have not begun begin with.
+    pub warmups: Vec<Warmup>,
     /// Where the journal goes.
     pub store: Box<dyn Store>,
     /// Where quotes come from.
@@ -156,7 +160,7 @@ pub fn run(plan: Plan) -> Result<Outcome, RunError> {
 
 #[expect(clippy::too_many_lines, reason = "the order of start and stop is read best in one piece")]
 async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
-    let Plan { config, file, mut feed, models, durability, serving, .. } = plan;
+    let Plan { config, file, resolver, mut feed, models, durability, serving, .. } = plan;
     // Before anything is opened: a Ctrl-C of this moment is heeded as soon as the run can end in order.
     let signals = if plan.heeds_signals { Some(Signals::listen()?) } else { None };
     let Opened { settlement, seats, resume } = Settlement::open(Arc::clone(&config), &*plan.store, &*models)?;
@@ -166,6 +170,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         resampler.restore(&resume.bars)?;
         feed.skip(&resampler.accepted())?;
     }
+    resampler.warm(plan.warmups);
     let board = Arc::new(ArcSwap::from_pointee(settlement.board()));
     if resume.as_ref().is_some_and(|resume| resume.is_done) {
         let (journal_hash, lifecycle) = result_of(&*plan.store)?;
@@ -187,6 +192,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         durability,
         models,
         file,
+        resolver,
         on_change: plan.on_change,
         board_at: None,
         is_watched: serving.is_some() || plan.on_tick.is_some(),

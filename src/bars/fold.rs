@@ -125,7 +125,7 @@ pub struct Folder {
     pub(super) epics: Vec<EpicState>,
     /// How far the quotes and closings have come.
     pub(super) event_time: UtcMicros,
-    reset_after: Micros,
+    pub(super) reset_after: Micros,
     pub(super) window_max: u32,
 }
 
@@ -307,6 +307,11 @@ impl Folder {
         let stream = &mut self.streams[s];
         stream.end = stream.bar.end;
         self.next_end = self.next_end.min(stream.end);
+    }
+
+    /// Whether a first quote of the epic at `time` would come after its bar had closed.
+    pub(super) fn is_late(&self, e: usize, time: UtcMicros) -> bool {
+        time < self.event_time && time < self.open_from(e)
     }
 
     /// The earliest time that a quote of the epic may have: no bar of its may have ended by event time.

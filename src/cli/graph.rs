@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::output::{Failure, print, print_json};
-use super::{Shared, run};
+use super::{Shared, ready};
 use crate::config::{Config, FeedSource, PromotionMode};
 use crate::domain::{EpicIdx, Resolution};
 
 const WRITES: &str = "strings take what is written to them";
 
 pub(super) fn graph(shared: &Shared) -> Result<(), Failure> {
-    let drawing = mermaid(&run::load_config(shared)?);
+    let drawing = mermaid(&ready::load(shared)?.config);
     if shared.json { print_json(&json!({ "mermaid": drawing })) } else { print(&drawing) }
 }
 
@@ -116,6 +116,7 @@ mod tests {
             costs,
             risk: RiskUnit { rho_micros: 8e6, floor_r: 5.0, cost_stress: 1.25 },
             content_hash: ContentHash([0; 32]),
+            lineage: None,
         };
         Config {
             arena: ArenaConfig {
@@ -163,6 +164,8 @@ mod tests {
                 max_reentries: 1,
             },
             candidates: candidates.iter().map(candidate).collect(),
+            pins: Vec::new(),
+            warmups: std::collections::BTreeMap::new(),
             notices: Vec::new(),
             hash: String::new(),
             canonical: String::new(),

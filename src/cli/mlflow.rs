@@ -12,13 +12,10 @@ use crate::clock::{Clock, SystemClock};
 use crate::domain::Resolution;
 use crate::models::fitted::onnx;
 use crate::registry::import::{self, ImportError, NOTE_FILE, Note, Probe};
-use crate::registry::mlflow::{Access, Limits, Mlflow, MlflowError, MlflowReference, PullError, Shelf};
+use crate::registry::mlflow::{self, Mlflow, MlflowError, MlflowReference, PullError, Shelf};
 use crate::registry::{Made, Registry, is_name};
 use crate::training::log::{MlflowLog, PushError};
 use crate::training::plan;
-
-/// Runs belong to the experiment of this name where `MLFLOW_EXPERIMENT_NAME` names no other.
-const EXPERIMENT: &str = "arena";
 
 /// Which MLflow.
 #[derive(Args, Clone, Debug, Default)]
@@ -82,29 +79,13 @@ pub struct ImportArgs {
     pub tolerance: Option<f64>,
 }
 
-/// A variable of the environment that says something.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
-}
-
-/// The address of MLflow, where anybody names one: the command line before the configuration before the environment.
-pub(super) fn address(given: Option<&str>, configured: Option<&str>) -> Option<String> {
-    let written = |text: &&str| !text.trim().is_empty();
-    let named = given.filter(written).or(configured.filter(written)).map(|text| text.trim().to_owned());
-    named.or_else(|| variable("MLFLOW_TRACKING_URI"))
-}
-
-/// A client of the server at `address`.
+/// The server that the command line, the configuration or the environment names, in this order.
 ///
 /// # Errors
 /// [`USAGE`] for an address that is none.
-pub(super) fn client(address: &str) -> Result<Mlflow, Failure> {
-    let access = Access::of(
-        variable("MLFLOW_TRACKING_TOKEN"),
-        variable("MLFLOW_TRACKING_USERNAME"),
-        variable("MLFLOW_TRACKING_PASSWORD"),
-    );
-    Mlflow::new(address, access, Limits::default()).map_err(Failure::from)
+fn server(args: &MlflowArgs, places: &Places) -> Result<Option<Mlflow>, Failure> {
+    let given = args.mlflow.as_deref().filter(|address| !address.trim().is_empty());
+    Ok(mlflow::named(given.or(places.mlflow.as_deref()))?)
 }
 
 /// Who logs trainings, where MLflow is named.
@@ -112,28 +93,19 @@ pub(super) fn client(address: &str) -> Result<Mlflow, Failure> {
 /// # Errors
 /// [`USAGE`] for an address that is none.
 pub(super) fn log(args: &MlflowArgs, places: &Places) -> Result<Option<MlflowLog>, Failure> {
-    let Some(address) = address(args.mlflow.as_deref(), places.mlflow.as_deref()) else { return Ok(None) };
-    Ok(Some(MlflowLog {
-        mlflow: client(&address)?,
-        experiment: variable("MLFLOW_EXPERIMENT_NAME").unwrap_or_else(|| EXPERIMENT.to_owned()),
-        registry: Registry::open(&places.models),
-    }))
+    let registry = Registry::open(&places.models);
+    let server = server(args, places)?;
+    Ok(server.map(|mlflow| MlflowLog { mlflow, experiment: mlflow::experiment(), registry }))
+}
+
+/// Has ONNX Runtime at hand, where its library is named.
+fn use_onnxruntime(places: &Places) -> Result<(), Failure> {
+    mlflow::use_onnxruntime(places.onnxruntime.as_deref()).map_err(|error| Failure::new(USAGE, error.to_string()))
 }
 
 fn wanted<T>(found: Option<T>) -> Result<T, Failure> {
     let why = "no MLflow is named: give --mlflow URL, or set [registry] mlflow or MLFLOW_TRACKING_URI";
     found.ok_or_else(|| Failure::new(USAGE, why))
-}
-
-/// Has ONNX Runtime at hand, where its library is named; what needs it then says what is missing.
-pub(super) fn use_onnxruntime(configured: Option<&Path>) -> Result<(), Failure> {
-    let library = configured.map(Path::to_owned).or_else(|| variable("ORT_DYLIB_PATH").map(PathBuf::from));
-    match library {
-        Some(library) if onnx::is_built() => {
-            onnx::use_library(&library).map_err(|error| Failure::new(USAGE, error.to_string()))
-        }
-        _ => Ok(()),
-    }
 }
 
 impl From<MlflowError> for Failure {
@@ -199,8 +171,8 @@ pub(super) fn push(shared: &Shared, places: &Places, args: &PushArgs) -> Result<
 pub(super) fn pull(shared: &Shared, places: &Places, args: &PullArgs) -> Result<(), Failure> {
     let reference: MlflowReference =
         args.reference.parse().map_err(|error| Failure::new(USAGE, format!("{error}")))?;
-    let mlflow = client(&wanted(address(args.mlflow.mlflow.as_deref(), places.mlflow.as_deref()))?)?;
-    use_onnxruntime(places.onnxruntime.as_deref())?;
+    let mlflow = wanted(server(&args.mlflow, places)?)?;
+    use_onnxruntime(places)?;
     let registry = Registry::open(&places.models);
     let pulled = block_on(async { Ok(Shelf::of(&registry).pull(&mlflow, &reference).await?) })?;
     registry.load(&pulled.resolved)?;
@@ -230,7 +202,7 @@ pub(super) fn import(shared: &Shared, places: &Places, args: &ImportArgs) -> Res
     if !onnx::is_built() {
         return Err(Failure::new(USAGE, onnx::NOT_BUILT));
     }
-    use_onnxruntime(places.onnxruntime.as_deref())?;
+    use_onnxruntime(places)?;
     let unreadable = |path: &Path, error: std::io::Error| Failure::new(USAGE, format!("{}: {error}", path.display()));
     let from = args.file.display().to_string();
     let file = std::fs::read(&args.file).map_err(|error| unreadable(&args.file, error))?;
@@ -334,13 +306,6 @@ fn probe_rows(text: &str, columns: &[String]) -> Result<Vec<Probe>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_command_line_goes_before_the_configuration() {
-        assert_eq!(address(Some("http://a"), Some("http://b")).as_deref(), Some("http://a"));
-        assert_eq!(address(None, Some(" http://b ")).as_deref(), Some("http://b"));
-        assert_eq!(address(Some(""), Some("http://b")).as_deref(), Some("http://b"));
-    }
 
     #[test]
     fn probes_are_read_by_the_names_of_their_columns() {

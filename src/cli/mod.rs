@@ -12,6 +12,7 @@ mod models;
 mod narrate;
 mod operate;
 pub mod output;
+mod ready;
 pub mod resample;
 mod run;
 mod train;

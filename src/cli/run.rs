@@ -11,11 +11,13 @@ use serde_json::{Map, Value, json};
 
 use super::inspect::{Leaderboard, leaderboard_text};
 use super::narrate::Narrator;
+use super::ready::{self, Ready};
 use super::output::{self, DONE, FAILED, Failure, USAGE};
 use super::resample::ResampleArgs;
 use super::{DemoArgs, EpicFile, ReplayArgs, RunArgs, Shared};
 use crate::app::{self, Durability, Outcome, Pace, Plan, RunError, Serving};
-use crate::config::{self, Config, FeedSource, LoadError};
+use crate::config::{self, Config, FeedSource};
+use crate::deploy::Shelf;
 use crate::domain::{EpicIdx, Micros};
 use crate::feed::replay::{Recording, Replay};
 use crate::feed::session::Session;
@@ -50,19 +52,6 @@ pub(super) fn resample(shared: &Shared, args: &ResampleArgs) -> Result<u8, Failu
         Ok(()) => Ok(DONE),
         Err(error) => Err(Failure::new(error.exit_code(), error.to_string())),
     }
-}
-
-/// The configuration, without a fault.
-pub(super) fn load_config(shared: &Shared) -> Result<Config, Failure> {
-    config::load(shared.config()).map_err(|error| match error {
-        LoadError::Faulty(problems) => {
-            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            Failure::new(USAGE, lines.join("\narena: "))
-        }
-        unreadable @ LoadError::Unreadable { .. } => {
-            Failure::new(USAGE, format!("{unreadable}; name one with -c FILE, or try `arena demo`, which needs none"))
-        }
-    })
 }
 
 impl From<RunError> for Failure {
@@ -137,14 +126,17 @@ fn teller(shared: &Shared) -> Box<dyn Fn(&Change) + Send> {
 
 /// `arena run`.
 pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
-    let config = load_config(shared)?;
+    let ready = ready::load(shared)?;
     if args.live {
         let why = "--live: [ig] environment is \"demo\" in this configuration, and the IG connection is not built yet; \
                    without --live the arena deals at its own in-process venue";
         return Err(Failure::new(USAGE, why));
     }
     start_log(shared);
-    let serving = serving(config.listen, &config.arena.data)?;
+    let serving = serving(ready.config.listen, &ready.config.arena.data)?;
+    let store = Sled::open(&ready.config.arena.data.join("store"), ready.config.arena.disk_floor_mb)?;
+    let ready = ready.pinned(shared, &store)?;
+    let config = &ready.config;
     let feed: Box<dyn Feed> = match config.feed.source {
         FeedSource::Sim => {
             let markets = demo::markets(&config.markets, config.arena.seed, config.feed.edge_r, demo::START);
@@ -162,7 +154,6 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
             Box::new(Replay::open(&recordings, feed::OnBad::Skip)?)
         }
     };
-    let store = Sled::open(&config.arena.data.join("store"), config.arena.disk_floor_mb)?;
     let speed = config.feed.speed;
     let is_live = speed > 0.0 && speed <= LIVE_SPEED_MAX;
     if !shared.quiet && !shared.json {
@@ -177,9 +168,11 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
     let is_synthetic = config.feed.source == FeedSource::Sim;
     let outcome = app::run(Plan {
         file: Some(shared.config().to_owned()),
+        resolver: Arc::<Shelf>::clone(&ready.shelf),
+        warmups: ready.warmups()?,
         store: Box::new(store),
         feed,
-        models: Arc::new(models::build),
+        models: ready.factory(shared, is_live),
         durability: if is_live { Durability::EveryRound } else { Durability::EverySecond },
         pace: Pace { speed, live_speed_max: 0.0, skips_silence: (is_synthetic && speed > 1.0).then_some(SILENCE_MAX) },
         has_tail: !is_synthetic,
@@ -192,7 +185,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         heeds_signals: true,
         wants_result: shared.json,
         on_tick: None,
-        config: Arc::new(config),
+        config: Arc::new(ready.config),
     })?;
     finish(shared, &outcome, None)
 }
@@ -335,30 +328,38 @@ fn list(streams: &[(String, String)]) -> String {
 /// `arena replay`.
 pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let config = load_config(shared)?;
+    let ready = ready::load(shared)?;
     start_log(shared);
+    let mut warmups = ready.warmups()?;
+    let config = &ready.config;
     // A session that was stopped had bars open whose quotes its ledgers never saw: nor may its replay's.
     let (feed, has_tail): (Box<dyn Feed>, bool) = match &args.session {
         Some(name) => {
-            let (store, was_done) = session_store(&config, name)?;
-            (Box::new(Session::open(Box::new(store))?), was_done)
+            let (store, was_done) = session_store(config, name)?;
+            let session = Session::open(Box::new(store))?;
+            // What the session began with, whatever lies in the data folder by now.
+            warmups = session.warmups().to_vec();
+            (Box::new(session), was_done)
         }
-        None => (Box::new(Replay::open(&recordings(&config, args)?, args.on_bad)?), true),
+        None => (Box::new(Replay::open(&recordings(config, args)?, args.on_bad)?), true),
     };
     let (store, durability): (Box<dyn Store>, Durability) = match &args.out {
         None => (Box::new(Memory::default()), Durability::Forgetful),
-        Some(dir) => (Box::new(out_store(dir, &config)?), Durability::EverySecond),
+        Some(dir) => (Box::new(out_store(dir, config)?), Durability::EverySecond),
     };
-    let mut config = config;
+    let models = ready.factory(shared, false);
+    let Ready { mut config, shelf } = ready;
     if args.out.is_none() {
         // Nobody can read quotes back that end with this process.
         config.feed.record = false;
     }
     let outcome = app::run(Plan {
         file: Some(shared.config().to_owned()),
+        resolver: shelf,
+        warmups,
         store,
         feed,
-        models: Arc::new(models::build),
+        models,
         durability,
         pace: Pace { speed: 0.0, live_speed_max: 0.0, skips_silence: None },
         has_tail,
@@ -459,6 +460,8 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
     let length = args.length.map(|length| Duration::from_micros(u64::try_from(length.0).unwrap_or(u64::MAX)));
     let outcome = app::run(Plan {
         file: None,
+        resolver: Shelf::new(),
+        warmups: Vec::new(),
         store: Box::new(store),
         feed: Box::new(Synthetic::new(markets)),
         models: Arc::new(models::build),

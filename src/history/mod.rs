@@ -185,6 +185,14 @@ pub fn find(data: &Path, name: &str) -> Result<PathBuf, HistoryError> {
     Err(HistoryError::NotThere { name: name.to_owned(), known })
 }
 
+/// The manifest of a data set by its folder. The data themselves are not looked at.
+///
+/// # Errors
+/// [`HistoryError::Unreadable`], [`HistoryError::Manifest`].
+pub fn manifest(dir: &Path) -> Result<Manifest, HistoryError> {
+    files::read_manifest(dir)
+}
+
 /// The manifests of all data sets below the data folder `data`, in order of name. The data themselves are not looked at.
 ///
 /// # Errors

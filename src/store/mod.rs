@@ -151,6 +151,12 @@ pub trait Store: Send + std::fmt::Debug {
     /// The blocks of a lane from its beginning; their concatenation is the lane's entries.
     fn read(&self, lane: Lane) -> Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + '_>;
 
+    /// The blocks of a lane from its end to its beginning.
+    fn read_back(&self, lane: Lane) -> Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + '_> {
+        let blocks: Vec<_> = self.read(lane).collect();
+        Box::new(blocks.into_iter().rev())
+    }
+
     /// A replaceable value.
     ///
     /// # Errors

@@ -319,6 +319,13 @@ impl Store for Sled {
         Box::new(blocks.chain(tail.map(|tail| Ok(tail.clone()))))
     }
 
+    fn read_back(&self, lane: Lane) -> Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + '_> {
+        let blocks = self.db.scan_prefix(lane_prefix(lane)).values().rev();
+        let tail = self.lanes.get(&lane).map(|state| &state.tail).filter(|tail| !tail.is_empty());
+        let blocks = blocks.map(|block| block.map(|bytes| bytes.to_vec()).map_err(|e| failed(&self.path, &e)));
+        Box::new(tail.map(|tail| Ok(tail.clone())).into_iter().chain(blocks))
+    }
+
     fn record(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(bytes) = self.db.get(record_key(name)).map_err(|e| failed(&self.path, &e))? else { return Ok(None) };
         match bytes.split_first() {

@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{Money, UtcMicros};
-    use crate::flow::{Health, Row, State};
+    use crate::flow::{Health, Nearness, Row, State};
 
     fn row(model: &str, state: State) -> Arc<Row> {
         Arc::new(Row {
@@ -153,11 +153,17 @@ mod tests {
         })
     }
 
+    fn near() -> Nearness {
+        let (share, training_share) = (Some(0.25), Some(0.4));
+        Nearness { max_distance: 0.002, predictions: 12, abstentions: 3, share, training_share }
+    }
+
     fn board(rows: Vec<Arc<Row>>) -> Board {
         Board {
             arena: "test".to_owned(),
             time: Some(UtcMicros(1_500_000)),
             curves: rows.iter().map(|_| Arc::new(vec![0.5, 1.75])).collect(),
+            nearness: rows.iter().map(|_| Some(Arc::new(near()))).collect(),
             rows,
             health: Health {
                 bad_quotes: vec![("crossed".to_owned(), 3)],
@@ -194,6 +200,8 @@ mod tests {
         assert!(text.contains("arena_model_mean_r{model=\"alive\"} 0.25\n"), "{text}");
         assert!(text.contains("arena_model_equity_r{model=\"alive\"} 1.75\n"), "{text}");
         assert!(text.contains("arena_model_net_profit{model=\"alive\",currency=\"GBP\"} 12.5\n"), "{text}");
+        assert!(text.contains("arena_model_abstentions_total{model=\"alive\"} 3\n"), "{text}");
+        assert!(text.contains("arena_model_training_abstention_ratio{model=\"alive\"} 0.4\n"), "{text}");
         assert!(text.contains("arena_event_time_seconds 1.5\n"), "{text}");
         assert!(text.contains("arena_models{state=\"retired\"} 1\n"), "{text}");
         assert!(!text.contains("gone"), "{text}");

@@ -345,6 +345,8 @@ impl Control for DemoControl {
                     .map(|change| (**change).clone())
                     .collect(),
                 curve: (*curve).clone(),
+                nearness: None,
+                lineage: None,
                 row: (*row).clone(),
             }
         })))

@@ -4,6 +4,7 @@
 //! largest size, and a call that only reads is tried again a bounded number of times. A server that is down, slow, or no
 //! MLflow at all ends in an [`MlflowError`], never in a panic and never in a wait without end.
 
+mod environment;
 mod pull;
 mod reference;
 mod ship;
@@ -13,6 +14,7 @@ mod versions;
 
 use std::time::Duration;
 
+pub use environment::{experiment, named, use_onnxruntime};
 pub use pull::{ARTEFACT_TAG, PullError, Pulled, Shelf};
 pub use reference::{MlflowReference, Pick, ReferenceError};
 pub use ship::{Place, Receipts, Shipment};
