@@ -144,6 +144,7 @@ fn run_here(variant: Variant) -> Value {
         serving: None,
         progress: ProgressBar::hidden(),
         on_change: Box::new(|_| ()),
+        champions: None,
         ends_at: None,
         heeds_signals: false,
         wants_result: std::env::var_os("ARENA_BENCH_HASH").is_some(),

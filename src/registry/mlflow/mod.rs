@@ -4,6 +4,7 @@
 //! largest size, and a call that only reads is tried again a bounded number of times. A server that is down, slow, or no
 //! MLflow at all ends in an [`MlflowError`], never in a panic and never in a wait without end.
 
+mod champion;
 mod environment;
 mod pull;
 mod reference;
@@ -14,6 +15,7 @@ mod versions;
 
 use std::time::Duration;
 
+pub use champion::{AliasChange, CHAMPION, ChampionError, Champions};
 pub use environment::{experiment, named, use_onnxruntime};
 pub use pull::{ARTEFACT_TAG, PullError, Pulled, Shelf};
 pub use reference::{MlflowReference, Pick, ReferenceError};

@@ -4,7 +4,7 @@
 //! whoever promotes a candidate knows which version of MLflow it is.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -128,9 +128,9 @@ pub struct Receipts {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-struct Page {
+pub(super) struct Page {
     #[serde(default, rename = "place")]
-    places: Vec<Place>,
+    pub(super) places: Vec<Place>,
 }
 
 impl Receipts {
@@ -138,6 +138,10 @@ impl Receipts {
     #[must_use]
     pub fn of(registry: &Registry) -> Self {
         Self { folder: registry.folder().join(RECEIPTS) }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn page(&self, artefact: ContentHash) -> PathBuf {
