@@ -22,7 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The ledger is written in the store's canonical entries, and the store's views put trades together with it.
     ("ledger", &["domain", "store"]),
     // A card holds the manifest of the data and the columns of a row.
-    ("registry", &["domain", "history", "models"]),
+    ("registry", &["domain", "history", "http", "models"]),
     // Rows come out of the live resampler, metrics out of the paper broker: one path.
     ("training", &["bars", "domain", "feed", "history", "ledger", "models", "registry", "sim"]),
     ("seats", &["domain", "flow", "ledger", "models", "store"]),
@@ -54,6 +54,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "flow",
             "ledger",
             "models",
+            "registry",
             "seats",
             "server",
             "settle",

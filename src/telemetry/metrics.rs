@@ -195,6 +195,7 @@ mod tests {
         desk_recorded(&[DeskEntry::Unknown { time, reference }]);
         books_compared(1, 0);
         request_answered("/".to_owned(), "GET", 200);
+        aliases_settled(1, 0);
         let text = render(&board(vec![row("a", State::Shadow)]));
         let described: BTreeSet<&str> =
             text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).filter_map(|l| l.split(' ').next()).collect();

@@ -348,7 +348,7 @@ mod session {
     }
 
     fn first_line(text: &str) -> String {
-        text.lines().next().unwrap_or_default().chars().take(300).collect()
+        text.lines().next().unwrap_or_default().trim_end_matches('.').chars().take(300).collect()
     }
 }
 
