@@ -18,7 +18,7 @@ use crate::models::features::FeatureSpec;
 use crate::models::fitted::Fitted;
 use crate::models::{self, Absent, Estimator, ModelFactory, Predictor, Trained};
 use crate::process::{Process, Strategy};
-use crate::registry::{CARD_FILE, Card, Registry, RegistryError, Resolved};
+use crate::registry::{CARD_FILE, Card, Origin, Registry, RegistryError, Resolved};
 
 /// What makes an estimator: the artefact, and what its rows are made of.
 type Key = (ContentHash, String);
@@ -119,8 +119,11 @@ struct VersionNames {
 }
 
 fn version_of(card: &Card, names: VersionNames) -> TrainedVersion {
-    let manifest = &card.data.manifest;
-    let range = format!("{} bars from {} to {}", manifest.rows, manifest.from, manifest.to);
+    let origin_of = |origin: &Origin| {
+        let Origin { dataset, manifest, .. } = origin;
+        let range = format!("{} bars from {} to {}", manifest.rows, manifest.from, manifest.to);
+        DataOrigin { name: dataset.clone(), sha256: manifest.sha256.clone(), range }
+    };
     TrainedVersion {
         exact: names.exact,
         name: names.name,
@@ -134,7 +137,7 @@ fn version_of(card: &Card, names: VersionNames) -> TrainedVersion {
         horizon_bars: card.horizon_bars,
         quantiles: card.distances.as_ref().map(|distances| distances.quantiles.clone()).unwrap_or_default(),
         card: names.card.display().to_string(),
-        data: vec![DataOrigin { name: card.data.dataset.clone(), sha256: manifest.sha256.clone(), range }],
+        data: card.data.iter().map(origin_of).collect(),
     }
 }
 
