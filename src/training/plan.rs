@@ -11,7 +11,7 @@ use super::score::{Gate, Trade};
 use super::split::Walk;
 use crate::domain::{Micros, PriceDelta, Resolution};
 use crate::models::features::FeatureSpec;
-use crate::models::fitted::FEATURES_MAX;
+use crate::models::fitted::{FEATURES_MAX, Kind};
 use crate::registry::is_name;
 
 /// Most models that one sweep trains.
@@ -236,7 +236,8 @@ impl Plan {
             v.faults.push(format!("name is {name:?}; want 1 to 64 of letters, digits, `.`, `_`, `-`"));
         }
         let dataset = v.required("data", "a data set, such as yahoo/CL=F/1m or a path");
-        let kind = v.required("kind", "one of the kinds of docs/MODELS.md");
+        let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        let kind = v.required("kind", &format!("one of {}", known.join(", ")));
         let bar = v.read("bar", "a length that divides a day evenly, such as 1m", |text| text.parse().ok());
         let reset_after = v.read("reset_after", "a length of time, such as 1h", length).unwrap_or(RESET_AFTER);
         let shares = v.read("split", "three shares above zero that make 1, such as 0.7,0.15,0.15", shares);
