@@ -265,6 +265,10 @@ impl Plan {
                 .unwrap_or_default(),
         };
         let combinations = combinations(request, &kind, &mut values.faults);
+        // Kinds without neighbours have no distance that a gate could stand at.
+        if trade.max_distance.is_some() && Kind::from_name(&kind).is_some_and(|kind| kind != Kind::Knn) {
+            values.faults.push(format!("{kind} measures no distance to neighbours: leave max_distance out"));
+        }
         if !values.faults.is_empty() {
             return Err(values.faults);
         }
@@ -293,6 +297,7 @@ impl Plan {
 
 /// Every combination of the sweep, each valid; nothing but faults where one is not.
 fn combinations(request: &Request, kind: &str, faults: &mut Vec<String>) -> Vec<Combination> {
+    let n_before = faults.len();
     let mut n: usize = 1;
     let mut seen: Vec<&str> = Vec::new();
     for (key, values) in &request.sweep {
@@ -311,7 +316,8 @@ fn combinations(request: &Request, kind: &str, faults: &mut Vec<String>) -> Vec<
     if n > COMBINATIONS_MAX {
         faults.push(format!("the sweep has {n} combinations; want at most {COMBINATIONS_MAX}"));
     }
-    if kind.is_empty() || !faults.is_empty() {
+    // Without a kind or a sound sweep nothing can be said of a combination.
+    if kind.is_empty() || faults.len() > n_before {
         return Vec::new();
     }
     let mut found = Vec::with_capacity(n);
