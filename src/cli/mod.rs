@@ -92,14 +92,14 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Turn recorded quotes into bars
     Resample(ResampleArgs),
+    /// Fetch past prices to train on
+    #[command(subcommand)]
+    Fetch(FetchCommand),
     /// Fit models to the past and register the best
     Train(Box<TrainArgs>),
     /// Look after trained models: list, show, verify
     #[command(subcommand)]
     Models(ModelsCommand),
-    /// Fetch past prices to train on
-    #[command(subcommand)]
-    Fetch(FetchCommand),
     /// Rank the models
     Leaderboard(LeaderboardArgs),
     /// Show all about one model
@@ -385,9 +385,9 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Replay(args) => return run::replay(shared, &args),
         Command::Resample(args) => return run::resample(shared, &args),
 
+        Command::Fetch(command) => fetch::fetch(shared, &command),
         Command::Train(args) => train::train(shared, &args, None),
         Command::Models(command) => models::models(shared, &command),
-        Command::Fetch(command) => fetch::fetch(shared, &command),
         Command::Leaderboard(args) => inspect::leaderboard(shared, &args),
         Command::Show(args) => inspect::show(shared, &args),
         Command::Trades(args) => inspect::trades(shared, &args),

@@ -2,9 +2,9 @@
 //!
 //! [`KINDS`] is the one table: [`parse`] holds settings against it before any work, and `docs/KINDS.md` is made of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::models::fitted::Kind;
+use crate::models::fitted::{BASES_MAX, Kind};
 
 /// What values a parameter takes.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -51,27 +51,180 @@ pub struct KindSpec {
     pub params: &'static [ParamSpec],
 }
 
-const SCALE: ParamSpec = ParamSpec {
-    name: "scale",
-    range: Range::Word(&["none", "standard"]),
-    default: "none",
-    meaning: "`standard`: columns and target are brought to mean 0 and deviation 1 over the training rows first",
-};
+const fn param(name: &'static str, range: Range, default: &'static str, meaning: &'static str) -> ParamSpec {
+    ParamSpec { name, range, default, meaning }
+}
+
+const SCALE: ParamSpec = param(
+    "scale",
+    Range::Word(&["standard", "none"]),
+    "standard",
+    "`standard`: columns and target are first brought to mean 0 and deviation 1 over the training rows, and the other \
+     parameters are in those units; `none`: as they are, which for ratios near 1 wants penalties of some 1e-8",
+);
+const ALPHA: ParamSpec = param("alpha", Range::Number(0.0, 1e12), "1", "weight of the penalty");
+const SMALL_ALPHA: ParamSpec = param("alpha", Range::Above(0.0, 1e12), "0.01", "weight of the penalty");
+const C: ParamSpec = param("c", Range::Above(0.0, 1e6), "1", "weight of the errors against the penalty");
+const MAX_FEATURES: ParamSpec = param(
+    "max_features",
+    Range::Above(0.0, 1.0),
+    "1",
+    "share of the columns that a split is looked for in, drawn anew for each split; at least one",
+);
+const MIN_LEAF: ParamSpec = param("min_leaf", Range::Whole(1, 1_000_000), "20", "least training rows of a leaf");
+const SUBSAMPLE: ParamSpec =
+    param("subsample", Range::Above(0.0, 1.0), "1", "share of the training rows that a tree is grown from");
+const BINS: ParamSpec = param(
+    "bins",
+    Range::Whole(2, 65_535),
+    "255",
+    "places at which a column can be split; as many as it has different values make the split exact",
+);
+
+/// Kinds that a stack can stand on.
+const BASES: &[&str] = &["knn", "ols", "ridge", "lasso", "elastic_net", "logistic", "svr", "forest", "gbm"];
 
 /// Every kind, in the order of the documentation.
-pub const KINDS: &[KindSpec] = &[KindSpec {
-    kind: Kind::Ols,
-    what: "Ordinary least squares: the linear function with the least sum of squared errors.",
-    estimate: "the linear function at the row",
-    source: "Hastie, Tibshirani, Friedman (2009), The Elements of Statistical Learning, section 3.2",
-    params: &[SCALE],
-}];
+pub const KINDS: &[KindSpec] = &[
+    KindSpec {
+        kind: Kind::Knn,
+        what: "The training rows nearest to the present one, by euclidean distance, and what followed them. The \
+               neighbours are exact: the search is in single precision, the choice in double.",
+        estimate: "mean target of the `k` nearest rows; the distance is the mean of theirs, which the nearness gate \
+                   `max_distance` looks at",
+        source: "Hastie, Tibshirani, Friedman (2009), The Elements of Statistical Learning, section 13.3",
+        params: &[
+            param("k", Range::Whole(1, 1_000), "5", "neighbours"),
+            param(
+                "weights",
+                Range::Word(&["uniform", "distance"]),
+                "uniform",
+                "`distance`: a neighbour counts by one over its distance, and one at distance 0 alone",
+            ),
+            param(
+                "scale",
+                Range::Word(&["none", "standard"]),
+                "none",
+                "`standard`: columns are brought to mean 0 and deviation 1 over the training rows",
+            ),
+        ],
+    },
+    KindSpec {
+        kind: Kind::Ols,
+        what: "Ordinary least squares, by Householder's triangulation of the centred rows.",
+        estimate: "the linear function at the row",
+        source: "Hastie, Tibshirani, Friedman (2009), section 3.2",
+        params: &[],
+    },
+    KindSpec {
+        kind: Kind::Ridge,
+        what: "Least of the sum of squared errors plus `alpha` times the sum of squared coefficients; the intercept is \
+               free.",
+        estimate: "the linear function at the row",
+        source: "Hastie, Tibshirani, Friedman (2009), section 3.4.1",
+        params: &[ALPHA, SCALE],
+    },
+    KindSpec {
+        kind: Kind::Lasso,
+        what: "Least of half the mean squared error plus `alpha` times the sum of absolute coefficients, by coordinate \
+               descent.",
+        estimate: "the linear function at the row",
+        source: "Hastie, Tibshirani, Friedman (2009), section 3.4.2",
+        params: &[SMALL_ALPHA, SCALE],
+    },
+    KindSpec {
+        kind: Kind::ElasticNet,
+        what: "Least of half the mean squared error plus `alpha` times a mixture of absolute and half squared \
+               coefficients, by coordinate descent.",
+        estimate: "the linear function at the row",
+        source: "Zou, Hastie (2005), Regularization and variable selection via the elastic net",
+        params: &[
+            SMALL_ALPHA,
+            param("l1_ratio", Range::Number(0.0, 1.0), "0.5", "share of the absolute coefficients in the penalty"),
+            SCALE,
+        ],
+    },
+    KindSpec {
+        kind: Kind::Logistic,
+        what: "Logistic regression of whether the target is above 1: least of `c` times the log loss plus half the sum \
+               of squared coefficients; the intercept is free.",
+        estimate: "`down + p (up - down)`: `p` the probability, `up` and `down` the mean targets of the training rows \
+                   above 1 and of the others",
+        source: "Hastie, Tibshirani, Friedman (2009), section 4.4",
+        params: &[C, SCALE],
+    },
+    KindSpec {
+        kind: Kind::Svr,
+        what: "Epsilon support vector regression, by sequential minimal optimisation. Time and memory grow with the \
+               square of the rows.",
+        estimate: "the function at the row: linear, or of the distances to the support vectors",
+        source: "Chang, Lin (2011), LIBSVM: a library for support vector machines",
+        params: &[
+            param("kernel", Range::Word(&["rbf", "linear"]), "rbf", "`rbf`: `exp(-gamma |a - b|^2)`"),
+            C,
+            param("epsilon", Range::Number(0.0, 1e6), "0.1", "errors up to this are none"),
+            param(
+                "gamma",
+                Range::Number(0.0, 1e12),
+                "0",
+                "of the kernel `rbf`; 0: one over columns times the variance of all values",
+            ),
+            SCALE,
+        ],
+    },
+    KindSpec {
+        kind: Kind::Stack,
+        what: "Base models over the first columns of the row, as many as each tail says, and least squares over what \
+               they predict for rows that they were not fitted to: the training rows are cut into `folds` runs of equal \
+               length, and each is predicted by bases fitted to the others. The bases are then fitted to all rows.",
+        estimate: "the linear function of the outputs of the bases",
+        source: "Wolpert (1992), Stacked generalization; Breiman (1996), Stacked regressions",
+        params: &[
+            param("tails", Range::Rising(1, 4_096), "3+10+15", "columns that each base sees, counted from the first"),
+            param("bases", Range::Words(BASES), "ols", "kinds of the bases: one for all tails, or one for each"),
+            param("folds", Range::Whole(2, 100), "5", "runs of training rows"),
+        ],
+    },
+    KindSpec {
+        kind: Kind::Forest,
+        what: "A random forest: regression trees, each grown from rows drawn by itself.",
+        estimate: "mean of the leaves that the row falls into",
+        source: "Breiman (2001), Random forests",
+        params: &[
+            param("n_trees", Range::Whole(1, 5_000), "100", "trees"),
+            param("max_depth", Range::Whole(1, 32), "8", "most splits from the root to a leaf"),
+            MIN_LEAF,
+            MAX_FEATURES,
+            param("bootstrap", Range::Word(&["yes", "no"]), "yes", "`yes`: rows are drawn with replacement"),
+            SUBSAMPLE,
+            BINS,
+        ],
+    },
+    KindSpec {
+        kind: Kind::Gbm,
+        what: "Gradient boosting of squared errors: small regression trees, each of what the ones before it left over.",
+        estimate: "mean target plus `learning_rate` times the sum of the leaves that the row falls into",
+        source: "Friedman (2001), Greedy function approximation: a gradient boosting machine; (2002), Stochastic \
+                 gradient boosting",
+        params: &[
+            param("n_trees", Range::Whole(1, 10_000), "200", "trees"),
+            param("learning_rate", Range::Above(0.0, 1.0), "0.1", "how much of each tree counts"),
+            param("max_depth", Range::Whole(1, 32), "3", "most splits from the root to a leaf"),
+            MIN_LEAF,
+            MAX_FEATURES,
+            SUBSAMPLE,
+            BINS,
+        ],
+    },
+];
 
 /// What a kind is to be fitted with: every parameter that it has, each with a value within its range.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Settings {
     kind: Kind,
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<&'static str, Value>,
+    /// Of a stack: for each tail the settings of its base.
+    bases: Vec<Settings>,
 }
 
 /// The value of a parameter.
@@ -97,6 +250,9 @@ impl std::fmt::Display for Value {
     }
 }
 
+/// What parameters of the bases begin with in the settings of a stack.
+const OF_BASES: &str = "base.";
+
 impl Settings {
     /// The kind.
     #[must_use]
@@ -105,20 +261,49 @@ impl Settings {
     }
 
     /// Every parameter with its value as text, sorted by name: what a card records, and what [`parse`] reads back to the
-    /// same settings.
+    /// same settings. Those of the bases of a stack begin with `base.`.
     #[must_use]
     pub fn params(&self) -> Vec<(String, String)> {
-        self.values.iter().map(|(name, value)| (name.clone(), value.to_string())).collect()
+        let own = self.values.iter().map(|(name, value)| ((*name).to_owned(), value.to_string()));
+        let of_bases =
+            self.bases.iter().flat_map(Settings::params).map(|(name, value)| (OF_BASES.to_owned() + &name, value));
+        own.chain(of_bases).collect::<BTreeMap<_, _>>().into_iter().collect()
+    }
+
+    /// Of a stack: for each tail the settings of its base.
+    pub(super) fn bases(&self) -> &[Settings] {
+        &self.bases
     }
 
     fn value(&self, name: &str) -> &Value {
         self.values.get(name).unwrap_or_else(|| panic!("{} has no parameter {name}", self.kind))
     }
 
+    pub(super) fn whole(&self, name: &str) -> usize {
+        match self.value(name) {
+            Value::Whole(value) => *value as usize,
+            other => panic!("{name} is {other}, no whole number"),
+        }
+    }
+
+    pub(super) fn number(&self, name: &str) -> f64 {
+        match self.value(name) {
+            Value::Number(value) => *value,
+            other => panic!("{name} is {other}, no number"),
+        }
+    }
+
     pub(super) fn word(&self, name: &str) -> &'static str {
         match self.value(name) {
             Value::Word(word) => word,
             other => panic!("{name} is {other}, no word"),
+        }
+    }
+
+    pub(super) fn wholes(&self, name: &str) -> &[u32] {
+        match self.value(name) {
+            Value::Wholes(values) => values,
+            other => panic!("{name} is {other}, no list"),
         }
     }
 }
@@ -129,7 +314,8 @@ pub fn spec(kind: Kind) -> &'static KindSpec {
     KINDS.iter().find(|spec| spec.kind == kind).expect("every kind is in the table")
 }
 
-/// Settings of a kind from names and values as text; what is not named has its default.
+/// Settings of a kind from names and values as text; what is not named has its default. A parameter `base.NAME` of a
+/// stack is given to each of its bases that has it.
 ///
 /// # Errors
 /// A sentence for each name or value that is wrong, or the one that there is no such kind.
@@ -138,33 +324,75 @@ pub fn parse(kind: &str, set: &[(String, String)]) -> Result<Settings, Vec<Strin
         let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
         return Err(vec![format!("there is no kind {kind:?}{}", suggestion(kind, &known))]);
     };
-    let spec = spec(kind);
-    let mut values = BTreeMap::new();
+    let (of_bases, own): (Vec<_>, Vec<_>) =
+        set.iter().cloned().partition(|(name, _)| kind == Kind::Stack && name.starts_with(OF_BASES));
     let mut faults = Vec::new();
-    for param in spec.params {
-        let value = read(param.range, param.default).expect("a default is within its range");
-        values.insert(param.name.to_owned(), value);
+    let mut settings = Settings { kind, values: own_values(kind, &own, &mut faults), bases: Vec::new() };
+    if kind == Kind::Stack {
+        settings.bases = bases(&settings, &of_bases, &mut faults);
     }
-    let mut seen: Vec<&str> = Vec::new();
+    if faults.is_empty() { Ok(settings) } else { Err(faults) }
+}
+
+fn own_values(kind: Kind, set: &[(String, String)], faults: &mut Vec<String>) -> BTreeMap<&'static str, Value> {
+    let params = spec(kind).params;
+    let default = |param: &ParamSpec| read(param.range, param.default).expect("a default is within its range");
+    let mut values: BTreeMap<_, _> = params.iter().map(|param| (param.name, default(param))).collect();
+    let mut seen = BTreeSet::new();
     for (name, text) in set {
-        let Some(param) = spec.params.iter().find(|param| param.name == name) else {
-            let known: Vec<&str> = spec.params.iter().map(|param| param.name).collect();
+        let Some(param) = params.iter().find(|param| param.name == name) else {
+            let known: Vec<&str> = params.iter().map(|param| param.name).collect();
             faults.push(format!("{kind} has no parameter {name:?}{}", suggestion(name, &known)));
             continue;
         };
-        if seen.contains(&name.as_str()) {
+        if !seen.insert(name) {
             faults.push(format!("{name} of {kind} is set twice"));
             continue;
         }
-        seen.push(name);
         match read(param.range, text) {
             Some(value) => {
-                values.insert(name.clone(), value);
+                values.insert(param.name, value);
             }
             None => faults.push(format!("{name} of {kind} is {text:?}; want {}", param.range)),
         }
     }
-    if faults.is_empty() { Ok(Settings { kind, values }) } else { Err(faults) }
+    values
+}
+
+/// The settings of the bases of a stack, one for each tail.
+fn bases(stack: &Settings, set: &[(String, String)], faults: &mut Vec<String>) -> Vec<Settings> {
+    let Value::Words(kinds) = stack.value("bases") else { panic!("the bases are words") };
+    let n_tails = stack.wholes("tails").len();
+    if n_tails > BASES_MAX {
+        faults.push(format!("stack has {n_tails} tails; want at most {BASES_MAX}"));
+    }
+    if kinds.len() != 1 && kinds.len() != n_tails {
+        faults
+            .push(format!("stack has {} bases and {n_tails} tails; want one base, or one for each tail", kinds.len()));
+        return Vec::new();
+    }
+    let kind_of = |word: &str| Kind::from_name(word).expect("the table names kinds");
+    let kinds: Vec<Kind> = (0..n_tails).map(|tail| kind_of(kinds[tail % kinds.len()])).collect();
+    let has = |kind: Kind, name: &str| spec(kind).params.iter().any(|param| param.name == name);
+    let stripped: Vec<(String, String)> =
+        set.iter().map(|(name, text)| (name[OF_BASES.len()..].to_owned(), text.clone())).collect();
+    for (name, _) in &stripped {
+        if !kinds.iter().any(|kind| has(*kind, name)) {
+            let known: BTreeSet<&str> =
+                kinds.iter().flat_map(|kind| spec(*kind).params).map(|param| param.name).collect();
+            let known: Vec<&str> = known.into_iter().collect();
+            faults.push(format!("no base of the stack has a parameter {name:?}{}", suggestion(name, &known)));
+        }
+    }
+    let mut of_bases = Vec::new();
+    let make = |kind: Kind| {
+        let own: Vec<_> = stripped.iter().filter(|(name, _)| has(kind, name)).cloned().collect();
+        Settings { kind, values: own_values(kind, &own, &mut of_bases), bases: Vec::new() }
+    };
+    let made = kinds.into_iter().map(make).collect();
+    of_bases.dedup();
+    faults.extend(of_bases);
+    made
 }
 
 /// `; did you mean "…"?` where one is near, else the list of those that there are.
@@ -176,7 +404,8 @@ fn suggestion(name: &str, known: &[&str]) -> String {
         .min_by_key(|(distance, _)| *distance);
     match near {
         Some((_, near)) => format!("; did you mean {near:?}?"),
-        None => format!("; it knows {}", known.join(", ")),
+        None if known.is_empty() => "; it has none".to_owned(),
+        None => format!("; there are {}", known.join(", ")),
     }
 }
 

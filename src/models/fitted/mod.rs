@@ -4,10 +4,25 @@
 //! same estimate wherever it runs; [`Fitted::to_bytes`] gives the same bytes for the same model, and reading them back
 //! runs nothing that is in them. Fitting itself is done in `training`.
 
+mod axes;
+mod kdtree;
+mod knn;
 mod linear;
+mod logistic;
+mod scaler;
+mod stack;
+mod svr;
 mod tensors;
+mod trees;
 
+pub use kdtree::Neighbour;
+pub use knn::{Knn, NEIGHBOURS_MAX, QUANTILES, Weights};
 pub use linear::Linear;
+pub use logistic::Logistic;
+pub use scaler::Scaler;
+pub use stack::{BASES_MAX, Stack};
+pub use svr::Svr;
+pub use trees::Trees;
 
 use super::Estimate;
 use tensors::{Reader, Writer};
@@ -18,19 +33,57 @@ pub const FEATURES_MAX: usize = 4_096;
 /// What kind of model it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Kind {
+    /// Nearest neighbours.
+    Knn,
     /// Ordinary least squares.
     Ols,
+    /// Least squares with a penalty on the squares of the coefficients.
+    Ridge,
+    /// Least squares with a penalty on the sizes of the coefficients.
+    Lasso,
+    /// Least squares with both penalties.
+    ElasticNet,
+    /// The chance of a rise.
+    Logistic,
+    /// Support vector regression.
+    Svr,
+    /// A linear model of other models.
+    Stack,
+    /// The mean of many deep trees.
+    Forest,
+    /// Many small trees, each of what the ones before left over.
+    Gbm,
 }
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: &'static [Self] = &[Self::Ols];
+    pub const ALL: &'static [Self] = &[
+        Self::Knn,
+        Self::Ols,
+        Self::Ridge,
+        Self::Lasso,
+        Self::ElasticNet,
+        Self::Logistic,
+        Self::Svr,
+        Self::Stack,
+        Self::Forest,
+        Self::Gbm,
+    ];
 
     /// Its name in configurations, cards and artefacts.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Knn => "knn",
             Self::Ols => "ols",
+            Self::Ridge => "ridge",
+            Self::Lasso => "lasso",
+            Self::ElasticNet => "elastic_net",
+            Self::Logistic => "logistic",
+            Self::Svr => "svr",
+            Self::Stack => "stack",
+            Self::Forest => "forest",
+            Self::Gbm => "gbm",
         }
     }
 
@@ -40,10 +93,10 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// Whether it is a linear function of the row once it is fitted.
+    /// Whether it can be a linear function of the row once it is fitted.
     #[must_use]
     pub fn is_linear(self) -> bool {
-        matches!(self, Self::Ols)
+        matches!(self, Self::Ols | Self::Ridge | Self::Lasso | Self::ElasticNet | Self::Svr)
     }
 }
 
@@ -70,8 +123,18 @@ pub enum ArtefactError {
 /// A model that was fitted.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Fitted {
+    /// Nearest neighbours.
+    Knn(Knn),
     /// A linear function.
     Linear(Linear),
+    /// The chance of a rise.
+    Logistic(Logistic),
+    /// Support vectors with a radial kernel.
+    Svr(Svr),
+    /// A linear model of other models.
+    Stack(Stack),
+    /// Regression trees.
+    Trees(Trees),
 }
 
 impl Fitted {
@@ -79,7 +142,12 @@ impl Fitted {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
+            Self::Knn(_) => Kind::Knn,
             Self::Linear(linear) => linear.kind(),
+            Self::Logistic(_) => Kind::Logistic,
+            Self::Svr(_) => Kind::Svr,
+            Self::Stack(_) => Kind::Stack,
+            Self::Trees(trees) => trees.kind(),
         }
     }
 
@@ -87,7 +155,12 @@ impl Fitted {
     #[must_use]
     pub fn n_features(&self) -> usize {
         match self {
+            Self::Knn(knn) => knn.width(),
             Self::Linear(linear) => linear.coefficients().len(),
+            Self::Logistic(logistic) => logistic.width(),
+            Self::Svr(svr) => svr.width(),
+            Self::Stack(stack) => stack.width(),
+            Self::Trees(trees) => trees.width(),
         }
     }
 
@@ -99,9 +172,15 @@ impl Fitted {
     #[must_use]
     pub fn predict(&self, row: &[f64]) -> Estimate {
         assert_eq!(row.len(), self.n_features(), "the row is not as wide as the model");
-        match self {
-            Self::Linear(linear) => Estimate { y_pred: linear.value(row), distance: None },
-        }
+        let y_pred = match self {
+            Self::Knn(knn) => return knn.estimate(row),
+            Self::Linear(linear) => linear.value(row),
+            Self::Logistic(logistic) => logistic.value(row),
+            Self::Svr(svr) => svr.value(row),
+            Self::Stack(stack) => stack.value(row),
+            Self::Trees(trees) => trees.value(row),
+        };
+        Estimate { y_pred, distance: None }
     }
 
     /// The 101 quantiles, of 0 %, 1 %, … 100 %, of the distances that its training rows had, each to its neighbours
@@ -109,7 +188,8 @@ impl Fitted {
     #[must_use]
     pub fn distance_quantiles(&self) -> Option<&[f64]> {
         match self {
-            Self::Linear(_) => None,
+            Self::Knn(knn) => Some(knn.quantiles()),
+            Self::Linear(_) | Self::Logistic(_) | Self::Svr(_) | Self::Stack(_) | Self::Trees(_) => None,
         }
     }
 
@@ -132,7 +212,12 @@ impl Fitted {
     fn write(&self, out: &mut Writer) {
         out.text("kind", self.kind().name());
         match self {
+            Self::Knn(knn) => knn.write(out),
             Self::Linear(linear) => linear.write(out),
+            Self::Logistic(logistic) => logistic.write(out),
+            Self::Svr(svr) => svr.write(out),
+            Self::Stack(stack) => stack.write(out),
+            Self::Trees(trees) => trees.write(out),
         }
     }
 
@@ -142,7 +227,14 @@ impl Fitted {
             return Err(ArtefactError::Damaged(format!("kind {name:?} is none of this arena")));
         };
         Ok(match kind {
-            Kind::Ols => Self::Linear(Linear::read(kind, from)?),
+            Kind::Knn => Self::Knn(Knn::read(from)?),
+            Kind::Svr if from.has("vectors") => Self::Svr(Svr::read(from)?),
+            Kind::Ols | Kind::Ridge | Kind::Lasso | Kind::ElasticNet | Kind::Svr => {
+                Self::Linear(Linear::read(kind, from)?)
+            }
+            Kind::Logistic => Self::Logistic(Logistic::read(from)?),
+            Kind::Stack => Self::Stack(Stack::read(from)?),
+            Kind::Forest | Kind::Gbm => Self::Trees(Trees::read(kind, from)?),
         })
     }
 }

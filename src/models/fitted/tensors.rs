@@ -3,7 +3,8 @@
 //! The same model gives the same bytes: tensors are sorted by type and name, and there is one entry of metadata. Reading
 //! allocates no more than the bytes that it is given, since every shape is held against them before it is believed.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -76,6 +77,7 @@ impl Writer {
 pub(super) struct Reader<'a> {
     tensors: &'a SafeTensors<'a>,
     prefix: String,
+    wanted: RefCell<BTreeSet<String>>,
 }
 
 /// Reads bytes with `read`, which must want every tensor that there is.
@@ -91,7 +93,13 @@ pub(super) fn read<T>(
         Some(version) => return Err(ArtefactError::Version { found: version.clone() }),
     }
     let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-    read(&mut Reader { tensors: &tensors, prefix: String::new() })
+    let mut reader = Reader { tensors: &tensors, prefix: String::new(), wanted: RefCell::default() };
+    let value = read(&mut reader)?;
+    let wanted = reader.wanted.into_inner();
+    match tensors.names().iter().filter(|name| !wanted.contains(**name)).min() {
+        Some(name) => Err(ArtefactError::Damaged(format!("tensor `{name}` belongs to no such model"))),
+        None => Ok(value),
+    }
 }
 
 impl Reader<'_> {
@@ -119,9 +127,11 @@ impl Reader<'_> {
     }
 
     fn tensor(&self, name: &str, dtype: Dtype) -> Result<(Vec<usize>, &[u8]), ArtefactError> {
-        let Ok(view) = self.tensors.tensor(&format!("{}{name}", self.prefix)) else {
+        let full = format!("{}{name}", self.prefix);
+        let Ok(view) = self.tensors.tensor(&full) else {
             return self.wrong(name, "is missing");
         };
+        self.wanted.borrow_mut().insert(full);
         if view.dtype() != dtype {
             return self.wrong(name, &format!("is of type {}, not {dtype}", view.dtype()));
         }

@@ -1,83 +1,163 @@
-//! Least squares by Householder's triangulation of the centred rows, which keeps twice the digits that the normal
-//! equations would: lagged prices are all but copies of one another.
+//! Linear functions: least squares, and least squares with penalties.
+//!
+//! Rows and targets are centred, brought to one unit, and triangulated by Householder's method, which keeps twice the
+//! digits that the normal equations would: lagged prices are all but copies of one another. What is left, a triangle of
+//! as many rows as there are columns, has the same least squares as all the rows, penalties or not; so coordinate
+//! descent goes over it in a time that does not depend on how many rows there were.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use linfa::Dataset;
+use linfa::traits::Fit;
+use linfa_elasticnet::ElasticNet;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, ShapeBuilder, Slice};
 
 use super::FitError;
-use crate::models::fitted::Kind;
+use super::standard::Scaled;
+use crate::models::fitted::{Kind, Linear};
 
 /// A column whose part that is new, beside the columns before it, is less than this of its length is their function.
 const NEW_MIN: f64 = 1e-11;
+/// Coordinate descent ends when the gap of duality is below this share of the squared targets.
+const GAP_MAX: f64 = 1e-14;
+/// And is given up after so many rounds over the columns.
+const ROUNDS_MAX: u32 = 1_000_000;
 
-/// Intercept and coefficients of least squares.
-pub(super) fn ols(x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>) -> Result<(f64, Vec<f64>), FitError> {
+/// What is added to the squared errors.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Penalty {
+    /// Nothing.
+    None,
+    /// So much times the sum of squared coefficients.
+    Squares(f64),
+    /// `2 n alpha` times a mixture of absolute and half squared coefficients, so that half the mean is penalised by
+    /// `alpha` times the mixture.
+    Mixture {
+        /// The weight.
+        alpha: f64,
+        /// The share of the absolute ones.
+        l1_ratio: f64,
+    },
+}
+
+/// The linear function of least squares with a penalty.
+pub(super) fn fit(
+    kind: Kind,
+    penalty: Penalty,
+    is_scaled: bool,
+    x: ArrayView2<'_, f64>,
+    y: ArrayView1<'_, f64>,
+) -> Result<Linear, FitError> {
     let (rows, width) = x.dim();
-    if rows < width + 1 {
-        return Err(FitError::TooFewRows { kind: Kind::Ols, rows, need: width + 1 });
+    let need = if matches!(penalty, Penalty::None) { width + 1 } else { 2 };
+    if rows < need {
+        return Err(FitError::TooFewRows { kind, rows, need });
     }
-    let centred = Centred::new(x, y);
-    refuse_constant(x)?;
-    let coefficients = least_squares(centred.x.clone(), centred.y.clone())?;
-    Ok((centred.intercept(&coefficients), coefficients))
-}
-
-/// Rows and targets without their means.
-pub(super) struct Centred {
-    pub(super) x: Array2<f64>,
-    pub(super) y: Array1<f64>,
-    pub(super) x_mean: Array1<f64>,
-    pub(super) y_mean: f64,
-}
-
-impl Centred {
-    pub(super) fn new(x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>) -> Self {
-        let x_mean = x.mean_axis(Axis(0)).expect("there are rows");
-        let y_mean = y.mean().expect("there are targets");
-        Self { x: &x - &x_mean, y: &y - y_mean, x_mean, y_mean }
-    }
-
-    /// The intercept that goes with coefficients of the centred rows.
-    pub(super) fn intercept(&self, coefficients: &[f64]) -> f64 {
-        self.y_mean - self.x_mean.iter().zip(coefficients).map(|(mean, w)| mean * w).sum::<f64>()
-    }
-}
-
-/// Refuses a column that has one value.
-pub(super) fn refuse_constant(x: ArrayView2<'_, f64>) -> Result<(), FitError> {
-    for (column, values) in x.axis_iter(Axis(1)).enumerate() {
-        let first = values[0];
-        if values.iter().all(|value| value.to_bits() == first.to_bits()) {
-            return Err(FitError::Constant { column, value: first });
+    let scaled = Scaled::new(x, y, is_scaled);
+    // One unit for all columns and one for the target keep every size near 1, whatever the data are measured in.
+    let root_mean_square = |squares: f64, n: usize| match (squares / n as f64).sqrt() {
+        unit if unit > 0.0 => unit,
+        _ => 1.0,
+    };
+    let (mut a, mut b) = (scaled.x, scaled.y);
+    let (x_unit, y_unit) =
+        (root_mean_square(a.iter().map(|v| v * v).sum(), a.len()), root_mean_square(b.dot(&b), rows));
+    a /= x_unit;
+    b /= y_unit;
+    triangulate(&mut a, &mut b);
+    let height = rows.min(width);
+    let (r, q) = (first_rows(&a, height), Array1::from_iter(b.iter().copied().take(height)));
+    let n = rows as f64;
+    let in_units = match penalty {
+        Penalty::None => solve(&r, &q)?,
+        Penalty::Squares(alpha) => {
+            let root = alpha.sqrt() / x_unit;
+            let mut a = Array2::zeros((height + width, width));
+            a.slice_axis_mut(Axis(0), Slice::from(..height)).assign(&r);
+            (0..width).for_each(|j| a[[height + j, j]] = root);
+            let mut b = Array1::zeros(height + width);
+            b.slice_axis_mut(Axis(0), Slice::from(..height)).assign(&q);
+            triangulate(&mut a, &mut b);
+            solve(&a, &b)?
         }
-    }
-    Ok(())
+        Penalty::Mixture { alpha, l1_ratio } => {
+            // linfa divides by the rows it sees, which are those of the triangle.
+            let (absolute, squared) =
+                (alpha * l1_ratio / (x_unit * y_unit), alpha * (1.0 - l1_ratio) / (x_unit * x_unit));
+            let sum = absolute + squared;
+            descend(kind, r, q, sum * n / height as f64, absolute / sum)?
+        }
+    };
+    let coefficients: Vec<f64> = in_units.iter().map(|w| w * y_unit / x_unit).collect();
+    let (intercept, coefficients) = scaled.moments.undo(0.0, &coefficients);
+    Ok(Linear::new(kind, intercept, coefficients))
 }
 
-/// The `w` of least `|a w − b|²`, `a` at least as high as wide.
-fn least_squares(mut a: Array2<f64>, mut b: Array1<f64>) -> Result<Vec<f64>, FitError> {
+fn first_rows(a: &Array2<f64>, rows: usize) -> Array2<f64> {
+    a.slice_axis(Axis(0), Slice::from(..rows)).to_owned()
+}
+
+/// linfa's coordinate descent. Its dot products are over columns, so it is given them in one piece.
+fn descend(kind: Kind, r: Array2<f64>, q: Array1<f64>, penalty: f64, l1_ratio: f64) -> Result<Vec<f64>, FitError> {
+    let mut columns = Array2::zeros(r.dim().f());
+    columns.assign(&r);
+    let squares = q.dot(&q);
+    let settings = ElasticNet::params()
+        .penalty(penalty)
+        .l1_ratio(l1_ratio)
+        .with_intercept(false)
+        .tolerance(GAP_MAX)
+        .max_iterations(ROUNDS_MAX);
+    let fitted = settings.fit(&Dataset::new(columns, q));
+    let fitted = fitted.map_err(|error| FitError::NotSolved { kind, reason: error.to_string() })?;
+    // What it left is told by the gap: a little above the aim is where rounding ends the descent.
+    if fitted.duality_gap() > 1e-9 * squares {
+        return Err(FitError::NotSolved { kind, reason: format!("a gap of {:e} is left", fitted.duality_gap()) });
+    }
+    Ok(fitted.hyperplane().to_vec())
+}
+
+/// Turns `a` into an upper triangle by reflections, and `b` along with it.
+fn triangulate(a: &mut Array2<f64>, b: &mut Array1<f64>) {
     let (rows, width) = a.dim();
-    let lengths: Vec<f64> = a.axis_iter(Axis(1)).map(|column| column.dot(&column).sqrt()).collect();
-    let mut diagonal = vec![0.0; width];
+    // Column by column in one piece each: that is how they are gone over.
+    let mut columns: Vec<Vec<f64>> = a.axis_iter(Axis(1)).map(|column| column.to_vec()).collect();
+    let mut b_all = b.to_vec();
+    for j in 0..width.min(rows) {
+        let (done, rest) = columns.split_at_mut(j + 1);
+        let reflected = &mut done[j][j..];
+        let length = reflected.iter().map(|v| v * v).sum::<f64>().sqrt();
+        if length <= 0.0 {
+            continue;
+        }
+        let alpha = if reflected[0] > 0.0 { -length } else { length };
+        reflected[0] -= alpha;
+        let norm2: f64 = reflected.iter().map(|v| v * v).sum();
+        for other in rest.iter_mut().chain([&mut b_all]) {
+            let other = &mut other[j..];
+            let factor = 2.0 * reflected.iter().zip(&*other).map(|(v, o)| v * o).sum::<f64>() / norm2;
+            other.iter_mut().zip(&*reflected).for_each(|(o, v)| *o -= factor * v);
+        }
+        reflected.fill(0.0);
+        reflected[0] = alpha;
+    }
+    for (mut column, values) in a.axis_iter_mut(Axis(1)).zip(columns) {
+        column.assign(&Array1::from(values));
+    }
+    b.assign(&Array1::from(b_all));
+}
+
+/// The `w` with `r w = q` in its first rows, `r` an upper triangle.
+fn solve(r: &Array2<f64>, q: &Array1<f64>) -> Result<Vec<f64>, FitError> {
+    let width = r.ncols();
     for j in 0..width {
-        let length = (j..rows).map(|i| a[[i, j]] * a[[i, j]]).sum::<f64>().sqrt();
-        if length <= NEW_MIN * lengths[j] {
+        let length = (0..=j).map(|i| r[[i, j]] * r[[i, j]]).sum::<f64>().sqrt();
+        if r[[j, j]].abs() <= NEW_MIN * length {
             return Err(FitError::Collinear { column: j });
         }
-        let alpha = if a[[j, j]] > 0.0 { -length } else { length };
-        a[[j, j]] -= alpha;
-        let norm2 = (j..rows).map(|i| a[[i, j]] * a[[i, j]]).sum::<f64>();
-        for k in j + 1..width {
-            let factor = 2.0 * (j..rows).map(|i| a[[i, j]] * a[[i, k]]).sum::<f64>() / norm2;
-            (j..rows).for_each(|i| a[[i, k]] -= factor * a[[i, j]]);
-        }
-        let factor = 2.0 * (j..rows).map(|i| a[[i, j]] * b[i]).sum::<f64>() / norm2;
-        (j..rows).for_each(|i| b[i] -= factor * a[[i, j]]);
-        diagonal[j] = alpha;
     }
     let mut w = vec![0.0; width];
     for j in (0..width).rev() {
-        let known: f64 = (j + 1..width).map(|k| a[[j, k]] * w[k]).sum();
-        w[j] = (b[j] - known) / diagonal[j];
+        let known: f64 = (j + 1..width).map(|k| r[[j, k]] * w[k]).sum();
+        w[j] = (q[j] - known) / r[[j, j]];
     }
     Ok(w)
 }
@@ -92,16 +172,31 @@ mod tests {
         // y = 1 + 2a − 3b
         let x = array![[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [2.0, 5.0]];
         let y = array![1.0, 3.0, -2.0, -10.0];
-        let (intercept, w) = ols(x.view(), y.view()).expect("it is well posed");
-        assert!((intercept - 1.0).abs() < 1e-14 && (w[0] - 2.0).abs() < 1e-14 && (w[1] + 3.0).abs() < 1e-14);
+        for is_scaled in [false, true] {
+            let plane = fit(Kind::Ols, Penalty::None, is_scaled, x.view(), y.view()).expect("it is well posed");
+            let [a, b] = plane.coefficients()[..] else { panic!("two columns") };
+            assert!((plane.intercept() - 1.0).abs() < 1e-13 && (a - 2.0).abs() < 1e-13 && (b + 3.0).abs() < 1e-13);
+        }
     }
 
     #[test]
-    fn what_is_not_well_posed_is_refused_with_its_column() {
+    fn a_column_that_the_others_make_up_is_refused_by_least_squares_and_shared_by_ridge() {
         let y = array![1.0, 2.0, 3.0, 5.0];
-        let collinear = array![[1.0, 2.0], [2.0, 4.0], [3.0, 6.0], [7.0, 14.0]];
-        assert_eq!(ols(collinear.view(), y.view()), Err(FitError::Collinear { column: 1 }));
-        let constant = array![[1.0, 2.0], [2.0, 2.0], [3.0, 2.0], [7.0, 2.0]];
-        assert_eq!(ols(constant.view(), y.view()), Err(FitError::Constant { column: 1, value: 2.0 }));
+        let x = array![[1.0, 1.0], [2.0, 2.0], [3.0, 3.0], [7.0, 7.0]];
+        let refused = fit(Kind::Ols, Penalty::None, false, x.view(), y.view());
+        assert_eq!(refused, Err(FitError::Collinear { column: 1 }));
+        let shared = fit(Kind::Ridge, Penalty::Squares(0.1), false, x.view(), y.view()).expect("a penalty decides");
+        let [a, b] = shared.coefficients()[..] else { panic!("two columns") };
+        assert!((a - b).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_penalty_that_outweighs_the_rows_leaves_the_mean() {
+        let x = array![[0.0, 1.0], [1.0, 0.0], [2.0, 5.0], [3.0, 1.0]];
+        let y = array![1.0, 2.0, 3.0, 6.0];
+        let penalty = Penalty::Mixture { alpha: 1e6, l1_ratio: 1.0 };
+        let flat = fit(Kind::Lasso, penalty, true, x.view(), y.view()).expect("it is well posed");
+        assert_eq!(flat.coefficients(), [0.0, 0.0]);
+        assert!((flat.intercept() - 3.0).abs() < 1e-15);
     }
 }

@@ -1,11 +1,21 @@
 //! Fitting: rows and targets in, a [`Fitted`] out. The same input gives the same bytes.
 
+mod draws;
+mod knn;
 mod linear;
+mod logistic;
+mod stack;
+mod standard;
+mod svr;
+mod trees;
 
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use super::kinds::Settings;
-use crate::models::fitted::{FEATURES_MAX, Fitted, Kind, Linear};
+pub use stack::out_of_fold;
+
+use crate::models::fitted::{FEATURES_MAX, Fitted, Kind, Weights};
+use linear::Penalty;
 
 /// Why rows cannot be fitted. Rows and columns are counted from 0.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
@@ -66,6 +76,38 @@ pub enum FitError {
         /// The column.
         column: usize,
     },
+    /// The kind holds something for each pair of rows.
+    #[error("{rows} training rows are too many: {kind} takes at most {most}")]
+    TooManyRows {
+        /// What was to be fitted.
+        kind: Kind,
+        /// Training rows that there are.
+        rows: usize,
+        /// Training rows that it takes.
+        most: usize,
+    },
+    /// A base of a stack sees more columns than there are.
+    #[error("a tail of {tail} columns is longer than the row of {width}")]
+    Tail {
+        /// Columns of the tail.
+        tail: usize,
+        /// Columns of the row.
+        width: usize,
+    },
+    /// There is nothing to tell apart.
+    #[error("every training target is {}: logistic needs some of both", if *.is_up { "above 1" } else { "1 or below" })]
+    OneClass {
+        /// Whether all are above 1.
+        is_up: bool,
+    },
+    /// The solver did not come to an end.
+    #[error("{kind} found no solution: {reason}")]
+    NotSolved {
+        /// What was to be fitted.
+        kind: Kind,
+        /// What the solver says.
+        reason: String,
+    },
 }
 
 /// Fits `settings` to the rows `x`, (n, width), and their targets `y`, the ratios of exit to entry price. `seed` is
@@ -75,6 +117,9 @@ pub enum FitError {
 /// [`FitError`], before any work where the rows themselves are wrong.
 pub fn fit(settings: &Settings, x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>, seed: u64) -> Result<Fitted, FitError> {
     let (rows, width) = x.dim();
+    if rows == 0 {
+        return Err(FitError::TooFewRows { kind: settings.kind(), rows, need: 1 });
+    }
     if y.len() != rows {
         return Err(FitError::Lengths { rows, targets: y.len() });
     }
@@ -89,6 +134,12 @@ pub fn fit(settings: &Settings, x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>, 
             return Err(FitError::TargetNotFinite { row, value: *target });
         }
     }
+    for (column, values) in x.axis_iter(Axis(1)).enumerate() {
+        let first = values[0];
+        if values.iter().all(|value| value.to_bits() == first.to_bits()) {
+            return Err(FitError::Constant { column, value: first });
+        }
+    }
     fit_checked(settings, x, y, seed)
 }
 
@@ -97,12 +148,26 @@ fn fit_checked(
     settings: &Settings,
     x: ArrayView2<'_, f64>,
     y: ArrayView1<'_, f64>,
-    _seed: u64,
+    seed: u64,
 ) -> Result<Fitted, FitError> {
-    Ok(match settings.kind() {
-        Kind::Ols => {
-            let (intercept, coefficients) = linear::ols(x, y)?;
-            Fitted::Linear(Linear::new(Kind::Ols, intercept, coefficients))
+    let kind = settings.kind();
+    let is_scaled = || settings.word("scale") == "standard";
+    let linear = |penalty, is_scaled| linear::fit(kind, penalty, is_scaled, x, y).map(Fitted::Linear);
+    match kind {
+        Kind::Knn => {
+            let weights = if settings.word("weights") == "uniform" { Weights::Uniform } else { Weights::Distance };
+            knn::fit(settings.whole("k"), weights, is_scaled(), x, y).map(Fitted::Knn)
         }
-    })
+        Kind::Ols => linear(Penalty::None, false),
+        Kind::Ridge => linear(Penalty::Squares(settings.number("alpha")), is_scaled()),
+        Kind::Lasso => linear(Penalty::Mixture { alpha: settings.number("alpha"), l1_ratio: 1.0 }, is_scaled()),
+        Kind::ElasticNet => {
+            let (alpha, l1_ratio) = (settings.number("alpha"), settings.number("l1_ratio"));
+            linear(Penalty::Mixture { alpha, l1_ratio }, is_scaled())
+        }
+        Kind::Logistic => logistic::fit(settings.number("c"), is_scaled(), x, y).map(Fitted::Logistic),
+        Kind::Svr => svr::fit(settings, x, y),
+        Kind::Stack => stack::fit(settings, x, y, seed).map(Fitted::Stack),
+        Kind::Forest | Kind::Gbm => trees::fit(settings, x, y, seed).map(Fitted::Trees),
+    }
 }
