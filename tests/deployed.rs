@@ -6,7 +6,6 @@
 #[path = "support/runs.rs"]
 mod runs;
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -18,7 +17,7 @@ use arena::deploy::{self, Shelf};
 use arena::domain::{Micros, ModelSpec, PastBar, PriceDelta, Tick, UtcMicros};
 use arena::feed::session::Session;
 use arena::flow::{State, Warmup};
-use arena::history::{self, Adjustment, DataSet, Fetched, Folder, Format, Gaps, HistoryBar, Manifest, Rows, Sides};
+use arena::history::{self, DataSet, Folder, Format, HistoryBar, Manifest, Rows};
 use arena::ledger::{SeatRecord, read_seat, read_trades};
 use arena::models::ModelFactory;
 use arena::pipeline;
@@ -86,32 +85,6 @@ struct World {
     warmups: Vec<Warmup>,
 }
 
-fn manifest() -> Manifest {
-    let nothing = UtcMicros(0);
-    Manifest {
-        version: history::MANIFEST_VERSION,
-        source: "csv".to_owned(),
-        symbol: EPIC.to_owned(),
-        interval: "30s".parse().unwrap(),
-        file: "bars.csv".to_owned(),
-        sha256: "0".repeat(64),
-        sides: Sides::Two,
-        spread: PriceDelta::ZERO,
-        price_decimals: 6,
-        adjustment: Adjustment::None,
-        zone: None,
-        currency: None,
-        rows: 0,
-        from: nothing,
-        to: nothing,
-        dropped: BTreeMap::new(),
-        request: BTreeMap::new(),
-        gaps: Gaps::default(),
-        covered: Vec::new(),
-        fetched: Fetched { first_at: nothing, at: nothing, requests: 1 },
-    }
-}
-
 /// The bars that these quotes make in an arena.
 fn bars_of(config: &Config, quotes: &Quotes) -> Vec<HistoryBar> {
     let outcome = runs::reference(config, quotes, 1_024);
@@ -122,7 +95,7 @@ fn bars_of(config: &Config, quotes: &Quotes) -> Vec<HistoryBar> {
 
 /// Puts the bars where an arena finds them.
 fn store_history(data: &Path, bars: Vec<HistoryBar>) -> DataSet {
-    let mut manifest = manifest();
+    let mut manifest = Manifest::made("csv", EPIC, "30s".parse().unwrap(), UtcMicros(0));
     let folder = Folder::open(data, "csv", EPIC, manifest.interval).unwrap();
     folder.store(&mut manifest, &Rows::Two(bars), Format::Csv).unwrap();
     history::load(folder.path()).unwrap()
@@ -220,7 +193,10 @@ fn versions_and_strategies_trade_from_the_first_bar_on() {
     let session: Vec<SessionEntry> = read_lane(&outcome.store, Lane::Session).unwrap();
     let warmed: Vec<_> = session.iter().filter(|entry| matches!(entry, SessionEntry::WarmedUp { .. })).collect();
     let SessionEntry::WarmedUp { source, bars, .. } = warmed[0] else { panic!() };
-    assert_eq!((warmed.len(), source.as_str(), bars.len()), (1, "csv/CS.D.GBPUSD.TODAY.IP/30s", world.config.lookback_max()));
+    assert_eq!(
+        (warmed.len(), source.as_str(), bars.len()),
+        (1, "csv/CS.D.GBPUSD.TODAY.IP/30s", world.config.lookback_max())
+    );
     assert!(bars.last().unwrap().start + Micros(30_000_000) <= first);
     let early = outcome.board.lifecycle.iter().filter(|change| change.time < first).count();
     assert_eq!(early, 0, "{:?}", outcome.board.lifecycle);
@@ -326,7 +302,9 @@ fn later_quotes_change_nothing_before_them() {
 
 /// A strategy that answers `n` bars, then does `then`.
 fn failing(n: u32, then: &str) -> String {
-    format!("n=0; while read l; do n=$((n+1)); if [ $n -gt {n} ]; then {then}; fi; echo '{{\"signal\":\"long\"}}'; done")
+    format!(
+        "n=0; while read l; do n=$((n+1)); if [ $n -gt {n} ]; then {then}; fi; echo '{{\"signal\":\"long\"}}'; done"
+    )
 }
 
 #[test]
@@ -357,7 +335,8 @@ fn a_strategy_that_fails_is_suspended_and_no_other_ledger_changes_by_a_byte() {
         let entries: Vec<SeatEntry> = decode(Lane::Seat(0), &lane_of(&config, &store, name)).unwrap();
         let Some(SeatEntry::Suspended { reason, .. }) = entries.last() else { panic!("{name}: {:?}", entries.last()) };
         assert_eq!(reason, fault, "{name}");
-        let told = outcome.lifecycle.iter().find(|change| change.model.as_str() == *name && change.to == State::Suspended);
+        let told =
+            outcome.lifecycle.iter().find(|change| change.model.as_str() == *name && change.to == State::Suspended);
         assert_eq!(told.unwrap().reason, fault.sentence());
     }
     // In a replay they would behave, and are suspended where they were all the same.

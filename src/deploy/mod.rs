@@ -99,13 +99,16 @@ impl Shelf {
             })
             .and_then(|fitted| self.put(*artefact, fitted, &card.features))
             .map_err(|why| format!("a version that can be used; of {exact}: {why}"))?;
-        Ok(Arc::new(version_of(card, VersionNames {
-            exact,
-            name: name.clone(),
-            version: version.to_string(),
-            features,
-            card: folder.join(CARD_FILE),
-        })))
+        Ok(Arc::new(version_of(
+            card,
+            VersionNames {
+                exact,
+                name: name.clone(),
+                version: version.to_string(),
+                features,
+                card: folder.join(CARD_FILE),
+            },
+        )))
     }
 }
 
