@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Bar, Direction, EpicIdx, ModelId, Money, OpenPosition, PastBar, Price, SeatIdx, Size, Span, StreamIdx, Tick, UtcMicros,
+    Bar, Direction, EpicIdx, ModelId, Money, OpenPosition, PastBar, Price, SeatIdx, Size, Span, StreamIdx, Tick,
+    UtcMicros,
 };
 
 /// The quotes of one epic in one round.

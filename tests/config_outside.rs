@@ -41,9 +41,11 @@ impl Resolver for Shelf {
             "knn@1" => Ok(Arc::new(version(1))),
             "knn@2" => Ok(Arc::new(version(2))),
             "knn@3" => Ok(Arc::new(version(3))),
-            "knn@9" => Err("a version that is whole: model.safetensors was altered: its SHA-256 is bb, where the card \
+            "knn@9" => {
+                Err("a version that is whole: model.safetensors was altered: its SHA-256 is bb, where the card \
                             says aa"
-                .to_owned()),
+                    .to_owned())
+            }
             _ => Err(not_in_registry(places, &["knn@1".to_owned(), "knn@2".to_owned()])),
         }
     }
@@ -159,10 +161,13 @@ fn everything_of_it_can_be_swept() {
     let entry = "model = \"knn@1\"\n[models.sweep]\nmax_distance = [0.5, { absolute = 0.01 }]\n";
     let config = config::parse_with(&format!("{HEAD}{TAIL}{entry}"), "x", Path::new(""), &Shelf { latest: 1 }).unwrap();
     let gates: Vec<_> = config.candidates.iter().map(|c| c.spec.clone()).collect();
-    assert!(matches!(gates[..], [
+    assert!(
+        matches!(gates[..], [
         ModelSpec::Trained { max_distance: Some(a), .. },
         ModelSpec::Trained { max_distance: Some(b), .. },
-    ] if a == 0.05 && b == 0.01), "{gates:?}");
+    ] if a == 0.05 && b == 0.01),
+        "{gates:?}"
+    );
 }
 
 #[test]
@@ -175,8 +180,10 @@ fn faults_say_what_would_be_right() {
         ),
         (
             "model = \"knn@9\"",
-            fault("models[0].model is \"knn@9\"; want a version that is whole: model.safetensors was altered: its \
-                   SHA-256 is bb, where the card says aa"),
+            fault(
+                "models[0].model is \"knn@9\"; want a version that is whole: model.safetensors was altered: its \
+                   SHA-256 is bb, where the card says aa",
+            ),
         ),
         (
             "model = \"knn@1\"\nbar = \"5m\"",
@@ -188,7 +195,9 @@ fn faults_say_what_would_be_right() {
         ),
         (
             "model = \"knn@1\"\nparams = { lookback = 3 }",
-            fault("models[0].params.lookback is an unknown key; want a parameter of a trained version, which has no params"),
+            fault(
+                "models[0].params.lookback is an unknown key; want a parameter of a trained version, which has no params",
+            ),
         ),
         (
             "kind = \"momentum\"\nmodel = \"knn@1\"\nhold = \"3m\"",
@@ -208,7 +217,9 @@ fn faults_say_what_would_be_right() {
         ),
         (
             "kind = \"process\"\nparams = { command = \"sh\" }\nhold = \"3m\"",
-            fault("models[0].params.command is \"sh\"; want a list of texts, such as [\"python3\", \"strategies/fade.py\"]"),
+            fault(
+                "models[0].params.command is \"sh\"; want a list of texts, such as [\"python3\", \"strategies/fade.py\"]",
+            ),
         ),
         (
             "kind = \"process\"\nhold = \"3m\"",
@@ -240,7 +251,8 @@ fn what_is_odd_is_remarked() {
     ] {
         assert_eq!(told(entry), notice(want), "{entry}");
     }
-    let text = format!("{HEAD}{TAIL}model = \"knn@1\"\n").replace("name = \"m\"\nepic = \"A\"", "name = \"m\"\nepic = \"B\"");
+    let text =
+        format!("{HEAD}{TAIL}model = \"knn@1\"\n").replace("name = \"m\"\nepic = \"A\"", "name = \"m\"\nepic = \"B\"");
     let config = config::parse_with(&text, "x", Path::new(""), &Shelf { latest: 1 }).unwrap();
     assert!(config.notices.contains(&"models[0]: knn@1 was trained on A, not on B".to_owned()), "{:?}", config.notices);
 }

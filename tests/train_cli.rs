@@ -239,6 +239,24 @@ fn a_sweep_ranks_and_registers_the_best_last() {
 }
 
 #[test]
+fn neighbours_are_trained_and_swept_with_their_gate() {
+    let dir = folder();
+    stored(dir.path(), 1_500);
+    let arguments = "train --kind knn --data made/UP/1m --name knn-crude --set weights=distance --sweep k=3,5,7 \
+                     --sweep lags=4,8 --max-distance 0.9 --top 2 --json";
+    let arguments: Vec<&str> = arguments.split_whitespace().collect();
+    let trained = arena(dir.path(), &arguments).is(0).json();
+    assert_eq!(trained["models"].as_array().unwrap().len(), 6);
+    assert_eq!(trained["registered"], serde_json::json!(["knn-crude@1", "knn-crude@2"]));
+    let card = arena(dir.path(), &["models", "show", "knn-crude@latest", "--json"]).is(0).json()["card"].take();
+    assert_eq!(card["parameters"]["weights"], "distance");
+    assert_eq!(card["distances"]["quantiles"].as_array().unwrap().len(), 101);
+    let share = card["distances"]["abstained"].as_f64().unwrap();
+    assert!((share - 0.1).abs() < 1e-9, "{share}");
+    assert!(card["metrics"]["test"]["abstained"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
 fn a_training_file_trains_what_the_command_line_would() {
     let dir = folder();
     stored(dir.path(), 2_000);

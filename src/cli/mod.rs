@@ -3,6 +3,7 @@
 
 pub mod check;
 mod client;
+mod demo_models;
 mod export;
 pub mod fetch;
 mod graph;

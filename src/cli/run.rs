@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
+use super::demo_models::{self, DemoArena};
 use super::inspect::{Leaderboard, leaderboard_text};
 use super::narrate::Narrator;
-use super::ready::{self, Ready};
 use super::output::{self, DONE, FAILED, Failure, USAGE};
+use super::ready::{self, Ready};
 use super::resample::ResampleArgs;
 use super::{DemoArgs, EpicFile, ReplayArgs, RunArgs, Shared};
 use crate::app::{self, Durability, Outcome, Pace, Plan, RunError, Serving};
-use crate::config::{self, Config, FeedSource};
+use crate::config::{Config, FeedSource};
 use crate::deploy::Shelf;
 use crate::domain::{EpicIdx, Micros};
 use crate::feed::replay::{Recording, Replay};
@@ -24,7 +25,6 @@ use crate::feed::session::Session;
 use crate::feed::synthetic::Synthetic;
 use crate::feed::{self, Feed, FeedError, Input};
 use crate::flow::{Board, Change, State};
-use crate::models;
 use crate::registry::Registry;
 use crate::registry::mlflow::{self, Champions};
 use crate::server;
@@ -438,11 +438,9 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
     start_log(shared);
     let seed = args.seed.unwrap_or(7);
     let folder = DemoFolder::new()?;
-    let mut config = config::parse(&demo::demo_toml(seed), "demo.toml", &folder.0).map_err(|problems| {
-        let first = problems.first().map(ToString::to_string).unwrap_or_default();
-        Failure::new(FAILED, format!("the demo's own configuration is faulty: {first}"))
-    })?;
-    config.arena.data.clone_from(&folder.0);
+    let rules = demo_models::rules(seed, &folder.0)?;
+    let mut markets = demo::markets(&rules.markets, seed, args.edge, demo::PAST);
+    let DemoArena { config, shelf, warmups } = demo_models::prepare(&mut markets, &rules, seed, &folder.0)?;
     let address = SocketAddr::new(config.listen.ip(), args.port.unwrap_or(config.listen.port()));
     let listener = match TcpListener::bind(address) {
         Ok(listener) => listener,
@@ -466,16 +464,16 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
             args.speed.unwrap_or(demo::LIVE_SPEED),
         ))?;
     }
-    let markets = demo::markets(&config.markets, seed, args.edge, demo::START);
+    let epics = config.markets.iter().map(|market| market.epic.to_string()).collect();
     let store = Sled::open(&folder.0.join("store"), config.arena.disk_floor_mb)?;
     let length = args.length.map(|length| Duration::from_micros(u64::try_from(length.0).unwrap_or(u64::MAX)));
     let outcome = app::run(Plan {
         file: None,
-        resolver: Shelf::new(),
-        warmups: Vec::new(),
+        models: shelf.factory(&folder.0, epics, false),
+        resolver: shelf,
+        warmups,
         store: Box::new(store),
         feed: Box::new(Synthetic::new(markets)),
-        models: Arc::new(models::build),
         durability: Durability::EverySecond,
         pace: Pace {
             speed: 0.0,

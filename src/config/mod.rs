@@ -24,9 +24,7 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 pub use checked::*;
-pub use outside::{
-    Nothing, Pinned, Places, Program, Resolver, TrainedVersion, not_in_registry, pins_of,
-};
+pub use outside::{Nothing, Pinned, Places, Program, Resolver, TrainedVersion, not_in_registry, pins_of};
 pub use problem::Problem;
 pub use raw::{KEYS, Key, Otherwise, reference_markdown};
 pub use reload::{Difference, diff};

@@ -418,7 +418,10 @@ impl<'t> Entry<'t> {
         if let Some(name) = &spot.value {
             let known = out.warmups.entry((epic, bar)).or_insert_with(|| name.clone());
             if known != name {
-                spot.fault(faults, format!("{known:?}, which another model begins the bars of {} {bar} with", market.epic));
+                spot.fault(
+                    faults,
+                    format!("{known:?}, which another model begins the bars of {} {bar} with", market.epic),
+                );
             }
         }
     }

@@ -21,9 +21,8 @@ pub(super) fn reference(field: &Field<'_>, around: &Surroundings<'_>, faults: &m
         return field.fault(faults, WANT);
     }
     match around.resolver.version(around.places?, &written) {
-        Ok(version) if version.lookback > LOOKBACK_MAX => {
-            field.fault(faults, format!("a version whose rows need at most {LOOKBACK_MAX} bars, not {}", version.lookback))
-        }
+        Ok(version) if version.lookback > LOOKBACK_MAX => field
+            .fault(faults, format!("a version whose rows need at most {LOOKBACK_MAX} bars, not {}", version.lookback)),
         Ok(version) => Some(Reference { written, version }),
         Err(want) => field.fault(faults, want),
     }
@@ -43,11 +42,8 @@ pub(super) fn data_set(field: &Field<'_>, around: &Surroundings<'_>, faults: &mu
 pub(super) fn words(field: &Field<'_>, faults: &mut Faults) -> Option<Vec<String>> {
     const WANT: &str = "a list of texts, such as [\"python3\", \"strategies/fade.py\"]";
     let Some(items) = field.items() else { return field.fault(faults, WANT) };
-    let words: Option<Vec<String>> = items
-        .map(|item| item.words(faults, "a text").map(str::to_owned))
-        .collect::<Vec<_>>()
-        .into_iter()
-        .collect();
+    let words: Option<Vec<String>> =
+        items.map(|item| item.words(faults, "a text").map(str::to_owned)).collect::<Vec<_>>().into_iter().collect();
     let words = words?;
     if words.is_empty() || words.len() > WORDS_MAX || words.iter().any(|word| word.contains('\0')) {
         return field.fault(faults, WANT);
@@ -92,7 +88,8 @@ impl Entry<'_> {
                     MaxDistance::Absolute(distance) => version.distance_at(1.0).map(|_| distance),
                 };
                 if resolved.is_none() {
-                    let want = format!("no gate: {} is of the kind {}, which has no neighbours", version.exact, version.kind);
+                    let want =
+                        format!("no gate: {} is of the kind {}, which has no neighbours", version.exact, version.kind);
                     gate_at.fault(faults, want);
                     return None;
                 }

@@ -19,7 +19,7 @@ use crate::models::fitted::{Fitted, Kind};
 use crate::models::{self, Absent, Estimator, ModelFactory, Predictor, Trained};
 use crate::process::{Process, Strategy};
 use crate::registry::mlflow::{self, MlflowReference};
-use crate::registry::{CARD_FILE, Card, Registry, RegistryError, Resolved};
+use crate::registry::{CARD_FILE, Card, Origin, Registry, RegistryError, Resolved};
 
 /// What makes an estimator: the artefact, and what its rows are made of.
 type Key = (ContentHash, String);
@@ -99,13 +99,16 @@ impl Shelf {
             })
             .and_then(|fitted| self.put(*artefact, fitted, &card.features))
             .map_err(|why| format!("a version that can be used; of {exact}: {why}"))?;
-        Ok(Arc::new(version_of(card, VersionNames {
-            exact,
-            name: name.clone(),
-            version: version.to_string(),
-            features,
-            card: folder.join(CARD_FILE),
-        })))
+        Ok(Arc::new(version_of(
+            card,
+            VersionNames {
+                exact,
+                name: name.clone(),
+                version: version.to_string(),
+                features,
+                card: folder.join(CARD_FILE),
+            },
+        )))
     }
 }
 
@@ -119,11 +122,11 @@ struct VersionNames {
 }
 
 fn version_of(card: &Card, names: VersionNames) -> TrainedVersion {
-    let trained_on = card.data.iter().map(|data| {
-        let manifest = &data.manifest;
+    let origin_of = |origin: &Origin| {
+        let Origin { dataset, manifest, .. } = origin;
         let range = format!("{} bars from {} to {}", manifest.rows, manifest.from, manifest.to);
-        DataOrigin { name: data.dataset.clone(), sha256: manifest.sha256.clone(), range }
-    });
+        DataOrigin { name: dataset.clone(), sha256: manifest.sha256.clone(), range }
+    };
     TrainedVersion {
         exact: names.exact,
         name: names.name,
@@ -137,7 +140,7 @@ fn version_of(card: &Card, names: VersionNames) -> TrainedVersion {
         horizon_bars: card.horizon_bars,
         quantiles: card.distances.as_ref().map(|distances| distances.quantiles.clone()).unwrap_or_default(),
         card: names.card.display().to_string(),
-        data: trained_on.collect(),
+        data: card.data.iter().map(origin_of).collect(),
     }
 }
 

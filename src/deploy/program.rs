@@ -30,7 +30,8 @@ pub(super) fn identity(base: &Path, command: &[String], files: Option<&[String]>
     command.iter().for_each(|word| part(word.as_bytes()));
     for name in &named {
         let path = base.join(name);
-        let length = std::fs::metadata(&path).map_err(|error| format!("files that can be read: {name}: {error}"))?.len();
+        let length =
+            std::fs::metadata(&path).map_err(|error| format!("files that can be read: {name}: {error}"))?.len();
         if length > FILE_MAX {
             return Err(format!("files of at most {} MB: {name} has {}", FILE_MAX >> 20, length >> 20));
         }

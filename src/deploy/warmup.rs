@@ -38,12 +38,8 @@ pub fn warmups(config: &Config) -> Result<Vec<Warmup>, WarmupError> {
 /// The bars of `set` for a stream.
 #[must_use]
 pub(crate) fn warmup_of(stream: StreamIdx, set: &DataSet) -> Warmup {
-    let past = |bar: &history::HistoryBar| PastBar {
-        start: bar.start,
-        bid: bar.bid,
-        offer: bar.offer,
-        ticks: bar.quotes,
-    };
+    let past =
+        |bar: &history::HistoryBar| PastBar { start: bar.start, bid: bar.bid, offer: bar.offer, ticks: bar.quotes };
     Warmup {
         stream,
         source: set.manifest.name(),

@@ -152,6 +152,33 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Of bars with two sides that were made here at `at`; what the rows say is set where they are stored.
+    #[must_use]
+    pub fn made(source: &str, symbol: &str, interval: Resolution, at: UtcMicros) -> Self {
+        Self {
+            version: MANIFEST_VERSION,
+            source: source.to_owned(),
+            symbol: symbol.to_owned(),
+            interval,
+            file: String::new(),
+            sha256: String::new(),
+            sides: Sides::Two,
+            spread: PriceDelta::ZERO,
+            price_decimals: 0,
+            adjustment: Adjustment::None,
+            zone: None,
+            currency: None,
+            rows: 0,
+            from: UtcMicros(0),
+            to: UtcMicros(0),
+            dropped: BTreeMap::new(),
+            request: BTreeMap::new(),
+            gaps: Gaps::default(),
+            covered: Vec::new(),
+            fetched: Fetched { first_at: at, at, requests: 0 },
+        }
+    }
+
     /// `source/symbol/interval`.
     #[must_use]
     pub fn name(&self) -> String {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::features::{Close, FeatureSpec};
 use super::{BarContext, Estimate, Model};
-use crate::domain::{Bar, Direction, Prediction};
+use crate::domain::{Direction, Prediction};
 
 /// Answers that are remembered: as many as a slice has rounds, since each block of seats goes through a whole slice
 /// before the next one does.
@@ -86,15 +86,10 @@ impl Trained {
     }
 }
 
-/// What a row needs of a bar beside the mids.
-fn close_of(bar: &Bar) -> Close {
-    Close { time: bar.end, bid: bar.bid.close, offer: bar.offer.close }
-}
-
 impl Model for Trained {
     fn on_bar(&mut self, context: &BarContext<'_>) -> Option<Prediction> {
         let bar = context.bar;
-        if !self.estimator.features.row(context.mids2, &close_of(bar), &mut self.row) {
+        if !self.estimator.features.row(context.mids2, &Close::from(bar), &mut self.row) {
             return None;
         }
         let Estimate { y_pred, distance } = self.estimator.estimate(bar.seq, &self.row);

@@ -53,7 +53,8 @@ fn a_line_says_all_of_a_bar() {
 #[test]
 fn answers_count_once_the_window_is_full() {
     let mut process = shell(ALWAYS_LONG, 2, None);
-    let answers: Vec<bool> = (0..5).map(|seq| ask(&mut process, &bar(seq, 1 + seq as usize)).is_some()).collect();
+    let answers: Vec<bool> =
+        (0..5).map(|seq| ask(&mut process, &bar(seq, 1 + usize::try_from(seq).unwrap())).is_some()).collect();
     assert_eq!(answers, [false, false, true, true, true]);
     // The windows were cleared.
     assert!(ask(&mut process, &bar(9, 1)).is_none() && ask(&mut process, &bar(10, 2)).is_none());
@@ -105,10 +106,19 @@ fn late_dead_and_nonsense_are_told_apart() {
         (format!("read line; echo '{good}'; exit 3"), ModelFault::Dead),
         (format!("read line; echo '{good}'; read line; echo later"), ModelFault::Nonsense),
         (format!("read line; echo '{good}'; read line; echo '{{\"signal\":\"up\"}}'"), ModelFault::Nonsense),
-        (format!("read line; echo '{good}'; read line; echo '{{\"signal\":\"long\",\"y_pred\":NaN}}'"), ModelFault::Nonsense),
+        (
+            format!("read line; echo '{good}'; read line; echo '{{\"signal\":\"long\",\"y_pred\":NaN}}'"),
+            ModelFault::Nonsense,
+        ),
         (format!("read line; echo '{good}'; read line; echo '{{\"y_pred\":1}}'"), ModelFault::Nonsense),
-        (format!("read line; echo '{good}'; read line; echo '{good}'; echo '{good}'; read line; sleep 20"), ModelFault::Nonsense),
-        (format!("read line; echo '{good}'; read line; head -c 70000 /dev/zero | tr '\\0' x; echo; read line"), ModelFault::Nonsense),
+        (
+            format!("read line; echo '{good}'; read line; echo '{good}'; echo '{good}'; read line; sleep 20"),
+            ModelFault::Nonsense,
+        ),
+        (
+            format!("read line; echo '{good}'; read line; head -c 70000 /dev/zero | tr '\\0' x; echo; read line"),
+            ModelFault::Nonsense,
+        ),
     ] {
         let mut process = shell(&script, 0, Some(300));
         assert!(ask(&mut process, &bar(0, 1)).is_some(), "{script}: {:?}", process.fault());
@@ -162,7 +172,8 @@ fn the_python_example_fades() {
     }
     let command = ["python3", "examples/strategies/fade.py", "2", "0.00001"];
     let mut process = Process::start(strategy(&command, 2, None));
-    let told: Vec<Option<Prediction>> = (0..4).map(|seq| ask(&mut process, &bar(seq, 1 + seq as usize))).collect();
+    let told: Vec<Option<Prediction>> =
+        (0..4).map(|seq| ask(&mut process, &bar(seq, 1 + usize::try_from(seq).unwrap()))).collect();
     assert_eq!((told[0], told[1]), (None, None));
     // Bids of 1.1002 and 1.1, offers of 1.3: the mid rose by a twelve-thousandth.
     let told = told[2].unwrap();

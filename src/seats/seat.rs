@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Bar, Candidate, DirectionFilter, Episode, Market, ModelId, Order, PastBar, Prediction, SeatIdx, StreamIdx, UtcMicros,
+    Bar, Candidate, DirectionFilter, Episode, Market, ModelId, Order, PastBar, Prediction, SeatIdx, StreamIdx,
+    UtcMicros,
 };
 use crate::flow::{DealTicket, LedgerSummary, Round};
 use crate::ledger::{Book, Closing, Event, FundingClock, Score, Terms};

@@ -11,7 +11,7 @@ use super::score::{Gate, Trade};
 use super::split::Walk;
 use crate::domain::{Micros, PriceDelta, Resolution};
 use crate::models::features::FeatureSpec;
-use crate::models::fitted::FEATURES_MAX;
+use crate::models::fitted::{FEATURES_MAX, Kind};
 use crate::registry::is_name;
 
 /// Most models that one sweep trains.
@@ -236,7 +236,8 @@ impl Plan {
             v.faults.push(format!("name is {name:?}; want 1 to 64 of letters, digits, `.`, `_`, `-`"));
         }
         let dataset = v.required("data", "a data set, such as yahoo/CL=F/1m or a path");
-        let kind = v.required("kind", "one of the kinds of docs/MODELS.md");
+        let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        let kind = v.required("kind", &format!("one of {}", known.join(", ")));
         let bar = v.read("bar", "a length that divides a day evenly, such as 1m", |text| text.parse().ok());
         let reset_after = v.read("reset_after", "a length of time, such as 1h", length).unwrap_or(RESET_AFTER);
         let shares = v.read("split", "three shares above zero that make 1, such as 0.7,0.15,0.15", shares);
@@ -264,6 +265,10 @@ impl Plan {
                 .unwrap_or_default(),
         };
         let combinations = combinations(request, &kind, &mut values.faults);
+        // Kinds without neighbours have no distance that a gate could stand at.
+        if trade.max_distance.is_some() && Kind::from_name(&kind).is_some_and(|kind| kind != Kind::Knn) {
+            values.faults.push(format!("{kind} measures no distance to neighbours: leave max_distance out"));
+        }
         if !values.faults.is_empty() {
             return Err(values.faults);
         }
@@ -292,6 +297,7 @@ impl Plan {
 
 /// Every combination of the sweep, each valid; nothing but faults where one is not.
 fn combinations(request: &Request, kind: &str, faults: &mut Vec<String>) -> Vec<Combination> {
+    let n_before = faults.len();
     let mut n: usize = 1;
     let mut seen: Vec<&str> = Vec::new();
     for (key, values) in &request.sweep {
@@ -310,7 +316,8 @@ fn combinations(request: &Request, kind: &str, faults: &mut Vec<String>) -> Vec<
     if n > COMBINATIONS_MAX {
         faults.push(format!("the sweep has {n} combinations; want at most {COMBINATIONS_MAX}"));
     }
-    if kind.is_empty() || !faults.is_empty() {
+    // Without a kind or a sound sweep nothing can be said of a combination.
+    if kind.is_empty() || faults.len() > n_before {
         return Vec::new();
     }
     let mut found = Vec::with_capacity(n);

@@ -19,7 +19,7 @@ use super::split::{self, FoldRows, Parts, TooShort};
 use crate::domain::{ContentHash, UtcMicros};
 use crate::history::DataSet;
 use crate::models::Estimate;
-use crate::models::fitted::{Fitted, Kind};
+use crate::models::fitted::Fitted;
 use crate::registry::{Card, Distances, Fold, Made, Metrics, Origin, Outcomes, Scores, Splits, Trading, hash_of};
 
 /// Why one model was not trained.
@@ -69,12 +69,6 @@ pub enum TrainError {
     /// The fit refused the rows.
     #[error(transparent)]
     Fit(FitError),
-    /// A gate over distances for a kind that has none.
-    #[error("{kind} measures no distance to neighbours: leave max_distance out")]
-    NoDistance {
-        /// The kind.
-        kind: Kind,
-    },
     /// The fit went wrong without saying so.
     #[error("the fitted model predicts {value} for the close of {time}, which is no ratio of prices")]
     Nonsense {
@@ -326,10 +320,9 @@ impl Desk<'_> {
             other => TrainError::Fit(other),
         })?;
         let gate = match (self.plan.trade.max_distance, fitted.distance_quantiles()) {
-            (None, _) => None,
-            (Some(_), None) => return Err(TrainError::NoDistance { kind: fitted.kind() }),
             (Some(Gate::Absolute(distance)), Some(_)) => Some(distance),
             (Some(Gate::Quantile(share)), Some(quantiles)) => Distances::new(quantiles, None).at(share),
+            (_, _) => None,
         };
         let trading = self.plan.trade.settle(self.series, table, train, one.horizon, gate);
         Ok(Judge { desk: self, table, fitted, trading })
