@@ -20,6 +20,9 @@ const NOW: &str = "2026-03-31T12:00:00Z";
 
 const FETCHED: &[(&str, &str)] = &[
     ("dataset", "str"),
+    ("source", "str"),
+    ("symbol", "str"),
+    ("interval", "str"),
     ("rows", "int"),
     ("from", "time"),
     ("to", "time"),

@@ -1,6 +1,5 @@
 //! `arena fetch`: history into data sets below the data folder.
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -434,10 +433,10 @@ fn answer(shared: &Shared, data: &Path, name: &str, report: &Report) -> Result<(
 }
 
 fn row_json(manifest: &Manifest) -> Value {
-    let none: &BTreeMap<String, u64> = &manifest.dropped;
     json!({
-        "dataset": manifest.name(), "rows": manifest.rows, "from": manifest.from, "to": manifest.to,
-        "gaps": manifest.gaps, "dropped": none, "sides": manifest.sides, "spread": manifest.spread,
+        "dataset": manifest.name(), "source": manifest.source, "symbol": manifest.symbol,
+        "interval": manifest.interval.to_string(), "rows": manifest.rows, "from": manifest.from, "to": manifest.to,
+        "gaps": manifest.gaps, "dropped": manifest.dropped, "sides": manifest.sides, "spread": manifest.spread,
         "adjustment": manifest.adjustment, "file": manifest.file, "sha256": manifest.sha256,
         "content_hash": manifest.content_hash().hex(), "fetched": manifest.fetched.at,
     })

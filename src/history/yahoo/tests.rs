@@ -54,6 +54,8 @@ fn every_refusal_is_known_by_what_to_do() {
     for (status, body, want) in [
         (404, error("Not Found", "No data found, symbol may be delisted"), "NotFound"),
         (200, error("Not Found", "No data found, symbol may be delisted"), "NotFound"),
+        (404, "<html>File not found".to_owned(), "NotFound"),
+        (403, "<html>Forbidden".to_owned(), "Nonsense"),
         (422, error("Unprocessable Entity", old), "TooOld"),
         (422, error("Unprocessable Entity", long), "TooLong"),
         (400, error("Bad Request", "Invalid input - interval=7m is not supported."), "BadRequest"),
