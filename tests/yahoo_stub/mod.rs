@@ -2,6 +2,7 @@
 
 // Every test binary compiles this file for itself and uses its own part of it.
 #![allow(dead_code, unreachable_pub, reason = "shared by several test binaries")]
+#![allow(clippy::print_stdout, reason = "a test says what it skipped")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
