@@ -68,6 +68,7 @@ fn stored(dir: &Path, n: i64) {
         mid += 0.1 * (1_000_000.0 - mid) + 60.0 * rng.bell();
         let spread = rng.between(10.0, 20.0);
         let side = |up: f64| {
+            #[expect(clippy::cast_possible_truncation, reason = "a price of about one, in millionths")]
             let price = |value: f64| Price::from_micros((value + up).round() as i64);
             let (open, close) = (price(before), price(mid));
             Ohlc { open, high: open.max(close), low: open.min(close), close }
@@ -347,15 +348,46 @@ fn what_is_wrong_is_told_before_any_work() {
     assert!(failed["error"].as_str().unwrap().contains("horizon"));
 }
 
+/// Changes the text of the data file, and with `is_proved` the hash in its manifest too.
+fn tamper(dir: &Path, is_proved: bool, change: impl Fn(&str) -> String) {
+    let folder = dir.join("data/history/made/UP/1m");
+    let (bars, manifest) = (folder.join("bars.csv"), folder.join("manifest.toml"));
+    let before = fs::read_to_string(&bars).unwrap();
+    let after = change(&before);
+    assert_ne!(before, after);
+    fs::write(&bars, &after).unwrap();
+    if is_proved {
+        let hash = |text: &str| arena::registry::hash_of(text.as_bytes()).hex();
+        let told = fs::read_to_string(&manifest).unwrap().replace(&hash(&before), &hash(&after));
+        fs::write(&manifest, told).unwrap();
+    }
+}
+
 #[test]
-fn a_data_set_that_was_tampered_with_is_refused() {
-    let dir = folder();
-    stored(dir.path(), 300);
-    let bars = dir.path().join("data/history/made/UP/1m/bars.csv");
-    let text = fs::read_to_string(&bars).unwrap();
-    fs::write(&bars, text.replacen("1.0", "1.1", 1)).unwrap();
-    train(dir.path(), &[]).fails(2, "was changed");
-    assert!(!dir.path().join("models").exists());
+fn a_data_set_that_is_no_good_is_refused() {
+    let twice = |text: &str| {
+        let lines: Vec<&str> = text.lines().collect();
+        [&lines[..5], &lines[4..]].concat().join("\n") + "\n"
+    };
+    let swapped = |text: &str| {
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.swap(4, 5);
+        lines.join("\n") + "\n"
+    };
+    let nan = |text: &str| text.replacen("0.99", "nan", 1);
+    let changes: [(&str, i32, bool, &dyn Fn(&str) -> String); 4] = [
+        ("changed", 1, false, &nan),
+        ("a time twice", 2, true, &twice),
+        ("times going back", 2, true, &swapped),
+        ("not a number", 2, true, &nan),
+    ];
+    for (name, code, is_proved, change) in changes {
+        let dir = folder();
+        stored(dir.path(), 300);
+        tamper(dir.path(), is_proved, change);
+        train(dir.path(), &[]).fails(code, "bars.csv");
+        assert!(!dir.path().join("models").exists(), "{name} left something behind");
+    }
 }
 
 #[test]

@@ -215,10 +215,10 @@ fn asked(shared: &Shared, args: &TrainArgs) -> Result<(Places, Request), Failure
     Ok((places, request))
 }
 
-/// A data set that is not there or no good is wrong usage; one that cannot be read is a failure.
+/// A data set that is not there or no good is wrong usage; one that cannot be read, or was changed, is a failure.
 fn unusable(error: HistoryError) -> Failure {
-    let is_failure = matches!(error, HistoryError::Unreadable { .. } | HistoryError::Write { .. });
-    Failure::new(if is_failure { FAILED } else { USAGE }, error.to_string())
+    let is_no_good = matches!(error, HistoryError::Damaged { .. } | HistoryError::Manifest { .. });
+    Failure::new(if is_no_good || error.is_usage() { USAGE } else { FAILED }, error.to_string())
 }
 
 impl From<RegistryError> for Failure {
@@ -461,9 +461,9 @@ mod tests {
             assert_eq!(record.version, resolved.version);
             assert_eq!(Card::parse(&record.card_text), Ok(resolved.card.clone()));
             assert_eq!(record.artefact, registry.artefact(&resolved).unwrap());
-            let rows: Vec<usize> = record.outcomes.iter().map(|outcomes| outcomes.y_pred.len()).collect();
+            let rows: Vec<u64> = record.outcomes.iter().map(|outcomes| outcomes.y_pred.len() as u64).collect();
             let splits = resolved.card.splits;
-            let want = [splits.train, splits.validation, splits.test].map(|range| range.rows as usize);
+            let want = [splits.train, splits.validation, splits.test].map(|range| range.rows);
             assert_eq!(rows, want);
             let reference = resolved.reference();
             let (logged, not_logged) = (vec![(reference.clone(), "run 1".to_owned())], Vec::new());
