@@ -226,7 +226,7 @@ fn told(resolved: &Resolved, aliases: &[String]) -> String {
     line("model", format!("{}{also}", resolved.reference()));
     line("kind", format!("{}, {} bars of {} ahead, seed {}", card.kind, card.horizon_bars, card.bar, card.seed));
     let parameters: Vec<String> = card.parameters.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    line("parameters", parameters.join(", "));
+    line("parameters", if parameters.is_empty() { "none".to_owned() } else { parameters.join(", ") });
     line("features", card.features.names().join(", "));
     line("artefact", card.artefact.hex());
     line("identity", card.identity.hex());
@@ -253,8 +253,14 @@ fn told(resolved: &Resolved, aliases: &[String]) -> String {
             "embargo",
             format!("{} bars between them; a silence over {} resets", splits.embargo_bars, data.reset_after),
         );
+        for (n, fold) in (1..).zip(&card.folds) {
+            let of = &fold.validation;
+            let scores = format!("rmse {}, mean R {}", number(Some(fold.rmse), 7), number(fold.expectancy_r, 3));
+            line(&format!("fold {n}"), format!("{} rows, {} to {}, {scores}", of.rows, of.from, of.to));
+        }
         let trading = &card.trading;
-        let gate = trading.max_distance.map_or(String::new(), |most| format!(", distance up to {most}"));
+        let gate =
+            trading.max_distance.map_or(String::new(), |most| format!(", distance up to {}", number(Some(most), 7)));
         line(
             "trading",
             format!(

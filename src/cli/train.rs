@@ -232,10 +232,10 @@ fn asked(shared: &Shared, args: &TrainArgs) -> Result<(Places, Request), Failure
     Ok((places, request))
 }
 
-/// A data set that is not there or no good is wrong usage; one that cannot be read is a failure.
+/// A data set that is not there or no good is wrong usage; one that cannot be read, or was changed, is a failure.
 fn unusable(error: HistoryError) -> Failure {
-    let is_failure = matches!(error, HistoryError::Unreadable { .. } | HistoryError::Write { .. });
-    Failure::new(if is_failure { FAILED } else { USAGE }, error.to_string())
+    let is_no_good = matches!(error, HistoryError::Damaged { .. } | HistoryError::Manifest { .. });
+    Failure::new(if is_no_good || error.is_usage() { USAGE } else { FAILED }, error.to_string())
 }
 
 impl From<RegistryError> for Failure {
@@ -432,4 +432,65 @@ fn text(plan: &Plan, sweep: &Sweep, told: &Told) -> String {
         writeln!(text, "logged {reference}: {place}").expect(WRITES);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::UtcMicros;
+    use crate::registry::TrackError;
+    use crate::training::testing::data_set;
+
+    /// A tracker that remembers what it was told, and takes it or not.
+    #[derive(Debug, Default)]
+    struct Remembers {
+        records: Mutex<Vec<TrainingRecord>>,
+        is_down: bool,
+    }
+
+    impl Tracker for Remembers {
+        fn log_training(&self, record: &TrainingRecord) -> Result<String, TrackError> {
+            self.records.lock().unwrap().push(record.clone());
+            if self.is_down { Err(TrackError("no answer in 5s".to_owned())) } else { Ok("run 1".to_owned()) }
+        }
+    }
+
+    #[test]
+    fn a_tracker_is_told_all_and_its_failure_takes_nothing_back() {
+        let args = TrainArgs {
+            kind: Some("ols".to_owned()),
+            data: Some("made/UP/1m".to_owned()),
+            name: Some("made".to_owned()),
+            ..TrainArgs::default()
+        };
+        let plan = Plan::of(&args.request()).unwrap();
+        let maker = Maker { at: UtcMicros(0), version: "0", commit: None };
+        let sweep = train_all(&data_set(600, 41), &plan, &maker, NonZeroUsize::MIN, &|| ()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let registry = Registry::open(folder.path());
+        for is_down in [false, true] {
+            let tracker = Remembers { is_down, ..Remembers::default() };
+            let trained = &sweep.best[0];
+            let resolved = registry.register(&trained.card, &trained.artefact).unwrap();
+            let mut told = Told::default();
+            told.log(&tracker, &resolved, trained).unwrap();
+            let record = tracker.records.into_inner().unwrap().remove(0);
+            assert_eq!(record.version, resolved.version);
+            assert_eq!(Card::parse(&record.card_text), Ok(resolved.card.clone()));
+            assert_eq!(record.artefact, registry.artefact(&resolved).unwrap());
+            let rows: Vec<u64> = record.outcomes.iter().map(|outcomes| outcomes.y_pred.len() as u64).collect();
+            let splits = resolved.card.splits;
+            let want = [splits.train, splits.validation, splits.test].map(|range| range.rows);
+            assert_eq!(rows, want);
+            let reference = resolved.reference();
+            let (logged, not_logged) = (vec![(reference.clone(), "run 1".to_owned())], Vec::new());
+            if is_down {
+                assert_eq!(told.not_logged, [(reference, "no answer in 5s".to_owned())]);
+                assert!(told.logged.is_empty());
+            } else {
+                assert_eq!((told.logged, told.not_logged), (logged, not_logged));
+            }
+            assert!(registry.load(&registry.resolve(&resolved.reference()).unwrap()).is_ok(), "the version stays");
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! Quotes out of CSV, plain or gzip: good ones as [`Tick`]s in order of time, bad rows counted by kind.
 //!
-//! The header names the columns `time_utc` (ISO 8601) or `ts_ms` (milliseconds since 1970), `bid`, and `ask` or
-//! `offer`, in any order among others. A blank line is nothing; a row with more or fewer fields than the header is
-//! unparsable. Kinds are looked for in the order of [`BadQuote::ALL`], the first that fits counts.
+//! The header names the columns `time_utc` or `event_time_utc` (ISO 8601) or `ts_ms` (milliseconds since 1970), `bid`,
+//! and `ask` or `offer`, in any order among others. A blank line is nothing; a row with more or fewer fields than the
+//! header is unparsable. Kinds are looked for in the order of [`BadQuote::ALL`], the first that fits counts.
 
 use super::field::{self, MillisMemo, MinuteMemo, TimeFormat};
 use super::lines::{Input, Lines};
@@ -34,7 +34,7 @@ impl Layout {
                 _ => None,
             }
         };
-        let time = only(&["time_utc", "ts_ms"])?;
+        let time = only(&["time_utc", "event_time_utc", "ts_ms"])?;
         let format = if header[time] == b"ts_ms" { TimeFormat::Millis } else { TimeFormat::Iso };
         Some(Self { time, format, bid: only(&["bid"])?, offer: only(&["ask", "offer"])?, fields: header.len() })
     }

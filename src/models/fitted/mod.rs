@@ -16,6 +16,9 @@ mod svr;
 mod tensors;
 mod trees;
 
+#[cfg(test)]
+mod tests;
+
 pub use kdtree::Neighbour;
 pub use knn::{Knn, NEIGHBOURS_MAX, QUANTILES, Weights};
 pub use linear::Linear;
