@@ -127,8 +127,7 @@ impl Note {
 /// # Errors
 /// [`ImportError`]; also where it carries none.
 pub fn note_within(file: &[u8], from: &str) -> Result<Note, ImportError> {
-    let found =
-        onnx::metadata(file, NOTE_KEY).map_err(|source| ImportError::Onnx { from: from.to_owned(), source })?;
+    let found = onnx::metadata(file, NOTE_KEY).map_err(|source| ImportError::Onnx { from: from.to_owned(), source })?;
     Note::parse(&found.ok_or_else(|| ImportError::NoNote { from: from.to_owned() })?, from)
 }
 
