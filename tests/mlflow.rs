@@ -20,7 +20,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arena::registry::mlflow::{Access, Limits, Mlflow, block_on};
 use process::{EPIC, Live, Ran, arena, folder, quotes};
@@ -442,37 +442,37 @@ fn table(text: &str) -> Vec<BTreeMap<String, String>> {
 #[test]
 fn a_scikit_learn_pipeline_logged_by_python_is_traded_with_the_same_predictions() {
     let (Some(url), Some(python)) = (server(), python()) else { return };
-    let begun = Instant::now();
-    for kind in ["ridge", "forest"] {
-        let name = name(&format!("sklearn-{kind}"));
-        let dir = folder(&trained(&url, &format!("mlflow:{name}/1"), "source = \"replay\""));
-        let at = dir.path();
-        fs::write(at.join("quotes.csv"), quotes(15_000)).unwrap();
-        arena(at, &["resample", "--quotes", "quotes.csv", "--every", "1m", "-o", "bars.csv"]).is(0);
-        script(&python, at, &["log", &url, &name, "bars.csv", "model.pickle", "--kind", kind]);
-
-        let ran = arena(at, &["replay", "--quotes", &format!("{EPIC}=quotes.csv"), "--out", "store", "--json"]).is(0);
+    let names = ["ridge", "forest"].map(|how| (how, name(&format!("sklearn-{how}"))));
+    let dir = folder("");
+    let at = dir.path();
+    fs::write(at.join("quotes.csv"), quotes(15_000)).unwrap();
+    arena(at, &["resample", "--quotes", "quotes.csv", "--every", "1m", "-o", "bars.csv"]).is(0);
+    let [ridge, forest] = names.each_ref().map(|(how, name)| format!("{how}={name}"));
+    script(&python, at, &["log", &url, "bars.csv", &ridge, &forest]);
+    let said: BTreeMap<String, BTreeMap<String, f64>> =
+        serde_json::from_str(&script(&python, at, &["predict", "bars.csv", "ridge", "forest"])).unwrap();
+    for (how, name) in &names {
+        let reference = format!("mlflow:{name}/1");
+        fs::write(at.join("arena.toml"), trained(&url, &reference, "source = \"replay\"")).unwrap();
+        let ran = arena(at, &["replay", "--quotes", &format!("{EPIC}=quotes.csv"), "--out", how, "--json"]).is(0);
         let row = &ran.json()["models"][0];
         assert!(row["episodes"].as_u64().unwrap() > 3, "it trades: {row}");
-        let said: BTreeMap<String, f64> =
-            serde_json::from_str(&script(&python, at, &["predict", "bars.csv", "model.pickle"])).unwrap();
-        let exported = arena(at, &["export", "--table", "predictions", "--store", "store"]).is(0).out;
+        let exported = arena(at, &["export", "--table", "predictions", "--store", how]).is(0).out;
         let predictions = table(&exported);
         assert!(predictions.len() > 400, "{}", predictions.len());
         let (mut worst, mut spread) = (0.0_f64, 0.0_f64);
         for row in &predictions {
-            let (ours, theirs): (f64, f64) = (row["y_pred"].parse().unwrap(), said[&row["time"]]);
+            let (ours, theirs): (f64, f64) = (row["y_pred"].parse().unwrap(), said[*how][&row["time"]]);
             worst = worst.max((ours - theirs).abs());
             spread = spread.max((theirs - 1.0).abs());
         }
-        println!("{kind}: {} predictions, largest difference {worst:e}, largest move {spread:e}", predictions.len());
-        assert!(worst < 1e-6, "{kind}: {worst}");
-        assert!(spread > 20.0 * worst, "{kind}: a difference that counts would show");
+        println!("{how}: {} predictions, largest difference {worst:e}, largest move {spread:e}", predictions.len());
+        assert!(worst < 1e-6, "{how}: {worst}");
+        assert!(spread > 20.0 * worst, "{how}: a difference that counts would show");
         // From a trade of it the way back to the version.
-        let shown = arena(at, &["show", "taught", "--store", "store", "--json"]).is(0).json();
-        assert!(shown.to_string().contains(&format!("mlflow:{name}/1")), "{shown}");
+        let shown = arena(at, &["show", "taught", "--store", how, "--json"]).is(0).json();
+        assert!(shown.to_string().contains(&reference), "{shown}");
     }
-    println!("{:?}", begun.elapsed());
 }
 
 #[test]
@@ -483,11 +483,10 @@ fn models_of_python_that_would_trade_something_else_are_refused() {
     let at = dir.path();
     fs::write(at.join("quotes.csv"), quotes(15_000)).unwrap();
     arena(at, &["resample", "--quotes", "quotes.csv", "--every", "1m", "-o", "bars.csv"]).is(0);
-    script(&python, at, &["log", &url, &spoilt, "bars.csv", "model.pickle", "--spoil"]);
+    script(&python, at, &["log", &url, "bars.csv", &format!("spoilt={spoilt}"), &format!("plain={plain}")]);
     arena(at, &["check"]).fails_with(2, "probe 4 gives").fails_with(2, "0.00001");
     arena(at, &["replay", "--quotes", &format!("{EPIC}=quotes.csv")]).fails_with(2, "probe 4 gives");
 
-    script(&python, at, &["plain", &url, &plain, "bars.csv"]);
     fs::write(at.join("arena.toml"), trained(&url, &format!("mlflow:{plain}/1"), "source = \"replay\"")).unwrap();
     arena(at, &["check"]).fails_with(2, "its flavours are python_function, sklearn");
 }
@@ -499,7 +498,7 @@ fn a_file_in_the_onnx_format_is_imported_with_its_probes_and_proven_again_at_eac
     let at = dir.path();
     fs::write(at.join("quotes.csv"), quotes(15_000)).unwrap();
     arena(at, &["resample", "--quotes", "quotes.csv", "--every", "1m", "-o", "bars.csv"]).is(0);
-    script(&python, at, &["file", "bars.csv", "model.pickle", "m.onnx", "probes.csv"]);
+    script(&python, at, &["file", "bars.csv", "m.onnx", "probes.csv"]);
     let import = |more: &[&str]| arena(at, &[&["models", "import", "m.onnx", "--name", "imported"], more].concat());
     let options = ["--features", "lags=6", "--bar", "1m", "--horizon", "3", "--probes", "probes.csv"];
     import(&[]).fails(2, "does not say how the arena is to use it");

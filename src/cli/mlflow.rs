@@ -99,7 +99,7 @@ pub(super) fn log(args: &MlflowArgs, places: &Places) -> Result<Option<MlflowLog
 }
 
 /// Has ONNX Runtime at hand, where its library is named.
-fn use_onnxruntime(places: &Places) -> Result<(), Failure> {
+pub(super) fn use_onnxruntime(places: &Places) -> Result<(), Failure> {
     mlflow::use_onnxruntime(places.onnxruntime.as_deref()).map_err(|error| Failure::new(USAGE, error.to_string()))
 }
 

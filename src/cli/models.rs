@@ -73,7 +73,10 @@ pub(super) fn models(shared: &Shared, command: &ModelsCommand) -> Result<(), Fai
     match command {
         ModelsCommand::List => list(shared, &registry),
         ModelsCommand::Show(args) => show(shared, &registry, &args.reference),
-        ModelsCommand::Verify(args) => verify(shared, &registry, args.reference.as_deref()),
+        ModelsCommand::Verify(args) => {
+            mlflow::use_onnxruntime(&places)?;
+            verify(shared, &registry, args.reference.as_deref())
+        }
         ModelsCommand::Alias(args) => alias(shared, &registry, args),
         ModelsCommand::Push(args) => mlflow::push(shared, &places, args),
         ModelsCommand::Pull(args) => mlflow::pull(shared, &places, args),

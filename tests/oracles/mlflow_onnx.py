@@ -2,20 +2,18 @@
 
 Measured with mlflow 3.17.2, scikit-learn 1.9.1, skl2onnx 1.20.0, onnx 1.23.2, onnxruntime 1.32.0.
 
-    mlflow_onnx.py log URL NAME BARS PICKLE [--kind ridge|forest] [--spoil]
-    mlflow_onnx.py file BARS PICKLE ONNX PROBES
-    mlflow_onnx.py plain URL NAME BARS
-    mlflow_onnx.py predict BARS PICKLE
+    mlflow_onnx.py log URL BARS HOW=NAME...
+    mlflow_onnx.py file BARS ONNX PROBES
+    mlflow_onnx.py predict BARS HOW...
 
-BARS is what `arena export --table bars` or `arena resample` writes. `log` fits, logs and registers a version that
-carries its note for the arena; `--spoil` makes one probe wrong. `file` writes the model as a file, and its probes as
-CSV. `plain` logs a version in scikit-learn's flavour alone. `predict` prints scikit-learn's own prediction for the
-close of every bar as JSON, `{end: y}`.
+BARS is what `arena export --table bars` or `arena resample` writes. `log` fits, logs and registers a version of each
+NAME: HOW is `ridge` or `forest`, which carry their note for the arena, `spoilt` (a ridge with one wrong probe) or `plain`
+(a ridge in scikit-learn's flavour alone). `file` writes a ridge as a file, and its probes as CSV. `predict` prints
+scikit-learn's own predictions for the close of every bar as JSON, `{how: {end: y}}`; fitting is deterministic.
 """
 
 import csv
 import json
-import pickle
 import sys
 
 import numpy as np
@@ -75,17 +73,14 @@ def note(pairs):
 
 def main(command, arguments):
     if command == "predict":
-        bars, path = arguments
-        ends, bid, offer = read(bars)
-        with open(path, "rb") as file:
-            model = pickle.load(file)
-        print(json.dumps(dict(zip(ends[LAGS:], model.predict(rows(bid, offer)).tolist()))))
+        ends, bid, offer = read(arguments[0])
+        x = rows(bid, offer)
+        said = {how: fit(how, bid, offer)[0].predict(x).tolist() for how in arguments[1:]}
+        print(json.dumps({how: dict(zip(ends[LAGS:], y)) for how, y in said.items()}))
         return
     if command == "file":
-        bars, path, onnx, csv_path = arguments
+        bars, onnx, csv_path = arguments
         model, x = fit("ridge", *read(bars)[1:])
-        with open(path, "wb") as file:
-            pickle.dump(model, file)
         with open(onnx, "wb") as file:
             file.write(as_onnx(model).SerializeToString())
         with open(csv_path, "w") as file:
@@ -96,27 +91,23 @@ def main(command, arguments):
 
     import mlflow
 
-    mlflow.set_tracking_uri(arguments[0])
+    url, bars = arguments[:2]
+    mlflow.set_tracking_uri(url)
     mlflow.set_experiment("python")
-    name, bars = arguments[1:3]
-    if command == "plain":
-        model, _ = fit("ridge", *read(bars)[1:])
+    for how, _, name in (argument.partition("=") for argument in arguments[2:]):
+        model, x = fit(how, *read(bars)[1:])
         with mlflow.start_run():
-            mlflow.sklearn.log_model(model, name="model", registered_model_name=name)
-        return
-    kind = arguments[arguments.index("--kind") + 1] if "--kind" in arguments else "ridge"
-    model, x = fit(kind, *read(bars)[1:])
-    with open(arguments[3], "wb") as file:
-        pickle.dump(model, file)
-    pairs = probes(model, x)
-    if "--spoil" in arguments:
-        row, y = pairs[3]
-        pairs[3] = (row, y + 0.001)
-    onnx = as_onnx(model)
-    entry = onnx.metadata_props.add()
-    entry.key, entry.value = "arena", note(pairs)
-    with mlflow.start_run():
-        mlflow.onnx.log_model(onnx, name="model", registered_model_name=name)
+            if how == "plain":
+                mlflow.sklearn.log_model(model, name="model", registered_model_name=name)
+                continue
+            pairs = probes(model, x)
+            if how == "spoilt":
+                row, y = pairs[3]
+                pairs[3] = (row, y + 0.001)
+            onnx = as_onnx(model)
+            entry = onnx.metadata_props.add()
+            entry.key, entry.value = "arena", note(pairs)
+            mlflow.onnx.log_model(onnx, name="model", registered_model_name=name)
 
 
 main(sys.argv[1], sys.argv[2:])
