@@ -1,7 +1,7 @@
 //! What a settlement writes down of rounds: quotes, bars, closings, suspensions, and what windows began with.
 
-use super::rounds::EventsOfRound;
 use super::Settlement;
+use super::rounds::EventsOfRound;
 use crate::domain::{Bar, SeatIdx};
 use crate::flow::{Round, Slice, Warmup};
 use crate::seats::SeatReport;
