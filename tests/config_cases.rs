@@ -223,7 +223,7 @@ const CASES: &[Case] = &[
         "not built yet",
         &[(
             "min_episodes = 100",
-            "min_dsr = 0.5\nlive_slots = 2\nslot_reuse = \"inherit\"\nunit = \"round\"\n\n[ig]\nenvironment = \"live\"\nrest_url = \"http://127.0.0.1:9000\"\n\n[registry]\nmlflow = \"http://127.0.0.1:5000\"\n\n[feed]\nsource = \"ig\"",
+            "min_dsr = 0.5\nlive_slots = 2\nslot_reuse = \"inherit\"\nunit = \"round\"\n\n[ig]\nenvironment = \"live\"\nrest_url = \"http://127.0.0.1:9000\"\n\n[registry]\nmlflow = \"127.0.0.1:5000\"\n\n[feed]\nsource = \"ig\"",
         )],
     ),
     (

@@ -24,7 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // A strategy of the user's own is a model behind the trait, and a child process behind that.
     ("process", &["domain", "models"]),
     // A card holds the manifest of the data and the columns of a row.
-    ("registry", &["domain", "history", "models"]),
+    ("registry", &["domain", "history", "http", "models"]),
     // Rows come out of the live resampler, metrics out of the paper broker: one path.
     ("training", &["bars", "domain", "feed", "history", "ledger", "models", "registry", "sim"]),
     // From what a configuration names to what runs.
@@ -58,6 +58,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "flow",
             "ledger",
             "models",
+            "registry",
             "seats",
             "server",
             "settle",
@@ -114,7 +115,9 @@ const SHELLS: &[&str] = &[
     "src/config/mod.rs",
     "src/deploy/",
     "src/feed/lines.rs",
-    "src/history/",
+    "src/history/files.rs",
+    "src/history/parquet.rs",
+    "src/history/yahoo/client.rs",
     "src/http.rs",
     "src/process/",
     "src/registry/mod.rs",

@@ -1,6 +1,10 @@
 //! Recorded prices as training sees them and as an arena sees them: the same rows, to the bit.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test ends where something unexpected happens, and says what it skipped"
+)]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify};
 
+use super::champions::LiveVersions;
 use crate::config::{self, Config, Difference, Pinned, Resolver};
 use crate::control::{Command, ControlError, Done, ModelView};
 use crate::domain::SeatIdx;
@@ -108,6 +109,8 @@ pub(super) struct Inner {
     pub(super) file: Option<std::path::PathBuf>,
     pub(super) resolver: Arc<dyn Resolver>,
     pub(super) on_change: Box<dyn Fn(&Change) + Send>,
+    /// Told of it too, where MLflow is to know.
+    pub(super) live: Option<LiveVersions>,
     pub(super) board_at: Option<Instant>,
     /// Whether anybody looks at the board while the run goes on; if not, the last one is enough.
     pub(super) is_watched: bool,
@@ -164,7 +167,7 @@ impl Inner {
         let (equal, different) = self.settlement.books_compared();
         metrics::books_compared(equal, different);
         self.settlement.note_health(message.bad, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-        settled.changes.iter().for_each(|change| (self.on_change)(change));
+        settled.changes.iter().for_each(|change| self.tell(change));
         self.owes_flush |= settled.is_weighty;
         self.is_at_rest = message.bars.is_some();
         if let Some(bars) = message.bars {
@@ -182,6 +185,13 @@ impl Inner {
             self.show();
         }
         Ok(Answer { is_quiet: self.settlement.is_quiet(), has_live: self.settlement.has_live() })
+    }
+
+    fn tell(&self, change: &Change) {
+        (self.on_change)(change);
+        if let Some(live) = &self.live {
+            live.changed(change, self.settlement.config());
+        }
     }
 
     async fn keep_in_memory(&mut self) -> Result<(), Stopped> {
@@ -262,7 +272,7 @@ impl Inner {
             command => self.settlement.command(&command).await?,
         };
         for change in &done.changes {
-            (self.on_change)(change);
+            self.tell(change);
             if change.to == crate::flow::State::Retired
                 && let Some(seat) = self.seats.get(&change.seat)
             {

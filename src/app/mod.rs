@@ -1,6 +1,7 @@
 //! The composition root: a plan in, running actors, an outcome out. It owns the order of start and stop and is the only
 //! spawner of actors.
 
+mod champions;
 mod director;
 mod pump;
 mod running;
@@ -16,6 +17,7 @@ use indicatif::ProgressBar;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot, watch};
 
+use self::champions::LiveVersions;
 pub use self::director::Durability;
 use self::director::{Director, Inner, Operate, Stopped};
 use self::pump::Pump;
@@ -27,6 +29,7 @@ use crate::control::{Command, Control};
 use crate::feed::Feed;
 use crate::flow::{Board, Change, Warmup};
 use crate::models::ModelFactory;
+use crate::registry::mlflow::Champions;
 use crate::seats::director::FanOut;
 use crate::server::{self, ServerOptions};
 use crate::settle::{OpenError, Opened, Settlement};
@@ -79,6 +82,8 @@ pub struct Plan {
     pub progress: ProgressBar,
     /// Told of every lifecycle change.
     pub on_change: Box<dyn Fn(&Change) + Send>,
+    /// Who tells MLflow which versions are live, where anybody does.
+    pub champions: Option<Champions>,
     /// Ends the run by itself at this moment.
     pub ends_at: Option<Instant>,
     /// Whether the run listens to Ctrl-C, SIGTERM and SIGHUP.
@@ -183,6 +188,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     let store = StoreActor::start_in_arbiter(&store_thread.handle(), move |_| StoreActor::new(store));
     let fan_out = FanOut::start(&seats, config.arena.models_per_host, config.arena.arbiters, plan.deadline);
     let by_idx = seats.iter().map(|seat| (seat.lock().unwrap_or_else(PoisonError::into_inner).idx(), Arc::clone(seat)));
+    let live = plan.champions.map(|champions| LiveVersions::watched(champions, &board.load(), &config));
     let inner = Inner {
         settlement,
         fan_out,
@@ -194,6 +200,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         file,
         resolver,
         on_change: plan.on_change,
+        live,
         board_at: None,
         is_watched: serving.is_some() || plan.on_tick.is_some(),
         flushed_at: Instant::now(),

@@ -1,6 +1,5 @@
 //! `arena fetch`: history into data sets below the data folder.
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -174,6 +173,8 @@ impl FromStr for Spread {
     }
 }
 
+/// A wait that is told where no progress bar shows it.
+const LONG_WAIT: Duration = Duration::from_secs(5);
 /// A million price units: beyond that it is a slip of the keyboard.
 const MAX_SPREAD_MICROS: i64 = 1_000_000_000_000;
 
@@ -280,8 +281,11 @@ fn from_yahoo(shared: &Shared, args: &YahooArgs) -> Result<(), Failure> {
             progress.set_message("");
         }
         Step::Waiting { why, wait } => {
-            progress.set_message(format!("{why}: waiting {:.0} s", wait.as_secs_f64()));
-            tracing::warn!(seconds = wait.as_secs_f64(), "{why}");
+            let sentence = format!("{why}: waiting {:.0} s", wait.as_secs_f64());
+            if progress.is_hidden() && !shared.quiet && wait >= LONG_WAIT {
+                complain(&sentence);
+            }
+            progress.set_message(sentence);
         }
     };
     let mut client = Client::new(manners)?;
@@ -383,7 +387,10 @@ fn store(
         covered: Vec::new(),
         fetched: Fetched { first_at: now, at: now, requests: 0 },
     };
-    manifest.request.insert("file_sha256".to_owned(), crate::history::hash_of_file(path)?);
+    // A pipe has been read to its end; only a file can be read again.
+    if path.is_file() {
+        manifest.request.insert("file_sha256".to_owned(), crate::history::hash_of_file(path)?);
+    }
     folder.store(&mut manifest, &imported.rows, args.format)?;
     Ok(manifest)
 }
@@ -426,10 +433,10 @@ fn answer(shared: &Shared, data: &Path, name: &str, report: &Report) -> Result<(
 }
 
 fn row_json(manifest: &Manifest) -> Value {
-    let none: &BTreeMap<String, u64> = &manifest.dropped;
     json!({
-        "dataset": manifest.name(), "rows": manifest.rows, "from": manifest.from, "to": manifest.to,
-        "gaps": manifest.gaps, "dropped": none, "sides": manifest.sides, "spread": manifest.spread,
+        "dataset": manifest.name(), "source": manifest.source, "symbol": manifest.symbol,
+        "interval": manifest.interval.to_string(), "rows": manifest.rows, "from": manifest.from, "to": manifest.to,
+        "gaps": manifest.gaps, "dropped": manifest.dropped, "sides": manifest.sides, "spread": manifest.spread,
         "adjustment": manifest.adjustment, "file": manifest.file, "sha256": manifest.sha256,
         "content_hash": manifest.content_hash().hex(), "fetched": manifest.fetched.at,
     })

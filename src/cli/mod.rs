@@ -8,6 +8,7 @@ mod export;
 pub mod fetch;
 mod graph;
 mod inspect;
+mod mlflow;
 mod models;
 mod narrate;
 mod operate;
@@ -387,7 +388,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Resample(args) => return run::resample(shared, &args),
 
         Command::Fetch(command) => fetch::fetch(shared, &command),
-        Command::Train(args) => train::train(shared, &args, None),
+        Command::Train(args) => train::train(shared, &args),
         Command::Models(command) => models::models(shared, &command),
         Command::Leaderboard(args) => inspect::leaderboard(shared, &args),
         Command::Show(args) => inspect::show(shared, &args),

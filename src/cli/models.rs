@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Shared;
+use super::mlflow::{self, ImportArgs, PullArgs, PushArgs};
 use super::output::{Align, Columns, FAILED, Failure, USAGE, number, print, print_json};
 use super::train::Places;
 use crate::registry::{ALIASES, Baseline, Card, Metrics, Reference, Registry, RegistryError, Resolved, Scores};
@@ -23,6 +24,12 @@ pub enum ModelsCommand {
     Verify(VerifyArgs),
     /// Point an alias at a version, for people: an arena pins what it resolved
     Alias(AliasArgs),
+    /// Send a version to MLflow; one that is there already is not sent twice
+    Push(PushArgs),
+    /// Fetch a version from MLflow, and follow its alias anew
+    Pull(PullArgs),
+    /// Take in a model in the ONNX format that was made elsewhere
+    Import(ImportArgs),
 }
 
 /// A version.
@@ -61,12 +68,19 @@ pub struct AliasArgs {
 /// [`super::output::NO_MODEL`] with what is there, [`FAILED`] for what cannot be read or was altered.
 pub(super) fn models(shared: &Shared, command: &ModelsCommand) -> Result<(), Failure> {
     let is_optional = shared.config.is_none();
-    let registry = Registry::open(Places::of(shared.config(), is_optional)?.models);
+    let places = Places::of(shared.config(), is_optional)?;
+    let registry = Registry::open(&places.models);
     match command {
         ModelsCommand::List => list(shared, &registry),
         ModelsCommand::Show(args) => show(shared, &registry, &args.reference),
-        ModelsCommand::Verify(args) => verify(shared, &registry, args.reference.as_deref()),
+        ModelsCommand::Verify(args) => {
+            mlflow::use_onnxruntime(&places)?;
+            verify(shared, &registry, args.reference.as_deref())
+        }
         ModelsCommand::Alias(args) => alias(shared, &registry, args),
+        ModelsCommand::Push(args) => mlflow::push(shared, &places, args),
+        ModelsCommand::Pull(args) => mlflow::pull(shared, &places, args),
+        ModelsCommand::Import(args) => mlflow::import(shared, &places, args),
     }
 }
 
@@ -215,7 +229,7 @@ fn told(resolved: &Resolved, aliases: &[String]) -> String {
     line("model", format!("{}{also}", resolved.reference()));
     line("kind", format!("{}, {} bars of {} ahead, seed {}", card.kind, card.horizon_bars, card.bar, card.seed));
     let parameters: Vec<String> = card.parameters.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    line("parameters", parameters.join(", "));
+    line("parameters", if parameters.is_empty() { "none".to_owned() } else { parameters.join(", ") });
     line("features", card.features.names().join(", "));
     line("artefact", card.artefact.hex());
     line("identity", card.identity.hex());
@@ -242,8 +256,14 @@ fn told(resolved: &Resolved, aliases: &[String]) -> String {
             "embargo",
             format!("{} bars between them; a silence over {} resets", splits.embargo_bars, data.reset_after),
         );
+        for (n, fold) in (1..).zip(&card.folds) {
+            let of = &fold.validation;
+            let scores = format!("rmse {}, mean R {}", number(Some(fold.rmse), 7), number(fold.expectancy_r, 3));
+            line(&format!("fold {n}"), format!("{} rows, {} to {}, {scores}", of.rows, of.from, of.to));
+        }
         let trading = &card.trading;
-        let gate = trading.max_distance.map_or(String::new(), |most| format!(", distance up to {most}"));
+        let gate =
+            trading.max_distance.map_or(String::new(), |most| format!(", distance up to {}", number(Some(most), 7)));
         line(
             "trading",
             format!(

@@ -25,6 +25,8 @@ use crate::feed::session::Session;
 use crate::feed::synthetic::Synthetic;
 use crate::feed::{self, Feed, FeedError, Input};
 use crate::flow::{Board, Change, State};
+use crate::registry::Registry;
+use crate::registry::mlflow::{self, Champions};
 use crate::server;
 use crate::sim::demo;
 use crate::store::views::{self, AtRest};
@@ -124,6 +126,13 @@ fn teller(shared: &Shared) -> Box<dyn Fn(&Change) + Send> {
     })
 }
 
+/// Who keeps the alias `champion` of MLflow by what is live, where a server is named. Replays and demos have none.
+fn champions(config: &Config) -> Result<Option<Champions>, Failure> {
+    let Some(mlflow) = mlflow::named(config.registry.mlflow.as_deref())? else { return Ok(None) };
+    let registry = Registry::open(&config.arena.models);
+    Ok(Some(Champions::open(mlflow, &registry, &config.arena.name)?))
+}
+
 /// `arena run`.
 pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
     let ready = ready::load(shared)?;
@@ -181,6 +190,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         serving: Some(serving),
         progress: ProgressBar::hidden(),
         on_change: teller(shared),
+        champions: champions(&ready.config)?,
         ends_at: None,
         heeds_signals: true,
         wants_result: shared.json,
@@ -368,6 +378,7 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         serving: None,
         progress: progress_bar(shared),
         on_change: teller(shared),
+        champions: None,
         ends_at: None,
         heeds_signals: true,
         wants_result: true,
@@ -475,6 +486,7 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
         serving: Some(Serving { listener, token }),
         progress: ProgressBar::hidden(),
         on_change: teller(shared),
+        champions: None,
         ends_at: length.map(|length| begun + length),
         heeds_signals: true,
         wants_result: true,

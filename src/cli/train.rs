@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 
 use super::models::scores_json;
 use super::output::{Align, Columns, FAILED, Failure, NO_MODEL, USAGE, complain, number, print, print_json};
-use super::{Shared, train_file};
+use super::{Shared, mlflow, train_file};
 use crate::clock::{Clock, SystemClock};
 use crate::history::{self, HistoryError};
-use crate::registry::{Card, Registry, RegistryError, Resolved, Tracker, TrainingRecord};
+use crate::registry::{Card, Registry, RegistryError, Resolved, Tracker, TrainingRecord, pictures};
+use crate::training::log::drawn;
 use crate::training::plan::{Plan, Request};
 use crate::training::train::{Line, Maker, Sweep, Trained, train as train_all};
 
@@ -95,6 +96,9 @@ pub struct TrainArgs {
     /// Metrics: slippage of a fill, as a distance of prices [default: 0]
     #[arg(long, value_name = "PRICE")]
     pub slippage: Option<String>,
+    /// Where the training is logged.
+    #[command(flatten)]
+    pub mlflow: mlflow::MlflowArgs,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -142,6 +146,8 @@ impl TrainArgs {
 pub(super) struct Places {
     pub(super) data: PathBuf,
     pub(super) models: PathBuf,
+    pub(super) mlflow: Option<String>,
+    pub(super) onnxruntime: Option<PathBuf>,
     reset_after: Option<String>,
 }
 
@@ -159,17 +165,24 @@ impl Places {
         let key = |table: &str, key: &str| Some(document.get(table)?.get(key)?.as_str()?.to_owned());
         let folder = path.parent().unwrap_or(Path::new(""));
         let place = |name: &str| folder.join(key("arena", name).unwrap_or_else(|| name.to_owned()));
-        Ok(Self { data: place("data"), models: place("models"), reset_after: key("bars", "reset_after") })
+        Ok(Self {
+            data: place("data"),
+            models: place("models"),
+            mlflow: key("registry", "mlflow"),
+            onnxruntime: key("registry", "onnxruntime").filter(|path| !path.is_empty()).map(|path| folder.join(path)),
+            reset_after: key("bars", "reset_after"),
+        })
     }
 }
 
-/// Runs the command, with `tracker` told of every version that it registers.
+/// Runs the command. MLflow, where one is named, is told of every version that it registers.
 ///
 /// # Errors
 /// [`USAGE`] for whatever is wrong with the request or with the data set, [`FAILED`] where something cannot be read or
 /// written.
-pub(super) fn train(shared: &Shared, args: &TrainArgs, tracker: Option<&dyn Tracker>) -> Result<(), Failure> {
+pub(super) fn train(shared: &Shared, args: &TrainArgs) -> Result<(), Failure> {
     let (places, request) = asked(shared, args)?;
+    let log = mlflow::log(&args.mlflow, &places)?;
     let plan = Plan::of(&request).map_err(|faults| Failure::new(USAGE, faults.join("; ")))?;
     let data = history::find(&places.data, &plan.dataset).and_then(|path| history::load(&path)).map_err(unusable)?;
     let registering = Registering::guarded();
@@ -188,8 +201,9 @@ pub(super) fn train(shared: &Shared, args: &TrainArgs, tracker: Option<&dyn Trac
     // The best one last, so that it is the latest.
     for trained in sweep.best.iter().rev() {
         let resolved = registering.during(|| registry.register(&trained.card, &trained.artefact))?;
-        if let Some(tracker) = tracker {
-            told.log(tracker, &resolved, trained)?;
+        pictures::keep(&resolved.folder, &drawn(&resolved.name, resolved.version, &trained.card, &trained.outcomes))?;
+        if let Some(log) = &log {
+            told.log(log, &resolved, trained)?;
         }
         told.registered.push(resolved);
     }
@@ -215,10 +229,10 @@ fn asked(shared: &Shared, args: &TrainArgs) -> Result<(Places, Request), Failure
     Ok((places, request))
 }
 
-/// A data set that is not there or no good is wrong usage; one that cannot be read is a failure.
+/// A data set that is not there or no good is wrong usage; one that cannot be read, or was changed, is a failure.
 fn unusable(error: HistoryError) -> Failure {
-    let is_failure = matches!(error, HistoryError::Unreadable { .. } | HistoryError::Write { .. });
-    Failure::new(if is_failure { FAILED } else { USAGE }, error.to_string())
+    let is_no_good = matches!(error, HistoryError::Damaged { .. } | HistoryError::Manifest { .. });
+    Failure::new(if is_no_good || error.is_usage() { USAGE } else { FAILED }, error.to_string())
 }
 
 impl From<RegistryError> for Failure {
@@ -415,4 +429,65 @@ fn text(plan: &Plan, sweep: &Sweep, told: &Told) -> String {
         writeln!(text, "logged {reference}: {place}").expect(WRITES);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::UtcMicros;
+    use crate::registry::TrackError;
+    use crate::training::testing::data_set;
+
+    /// A tracker that remembers what it was told, and takes it or not.
+    #[derive(Debug, Default)]
+    struct Remembers {
+        records: Mutex<Vec<TrainingRecord>>,
+        is_down: bool,
+    }
+
+    impl Tracker for Remembers {
+        fn log_training(&self, record: &TrainingRecord) -> Result<String, TrackError> {
+            self.records.lock().unwrap().push(record.clone());
+            if self.is_down { Err(TrackError("no answer in 5s".to_owned())) } else { Ok("run 1".to_owned()) }
+        }
+    }
+
+    #[test]
+    fn a_tracker_is_told_all_and_its_failure_takes_nothing_back() {
+        let args = TrainArgs {
+            kind: Some("ols".to_owned()),
+            data: Some("made/UP/1m".to_owned()),
+            name: Some("made".to_owned()),
+            ..TrainArgs::default()
+        };
+        let plan = Plan::of(&args.request()).unwrap();
+        let maker = Maker { at: UtcMicros(0), version: "0", commit: None };
+        let sweep = train_all(&data_set(600, 41), &plan, &maker, NonZeroUsize::MIN, &|| ()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let registry = Registry::open(folder.path());
+        for is_down in [false, true] {
+            let tracker = Remembers { is_down, ..Remembers::default() };
+            let trained = &sweep.best[0];
+            let resolved = registry.register(&trained.card, &trained.artefact).unwrap();
+            let mut told = Told::default();
+            told.log(&tracker, &resolved, trained).unwrap();
+            let record = tracker.records.into_inner().unwrap().remove(0);
+            assert_eq!(record.version, resolved.version);
+            assert_eq!(Card::parse(&record.card_text), Ok(resolved.card.clone()));
+            assert_eq!(record.artefact, registry.artefact(&resolved).unwrap());
+            let rows: Vec<u64> = record.outcomes.iter().map(|outcomes| outcomes.y_pred.len() as u64).collect();
+            let splits = resolved.card.splits;
+            let want = [splits.train, splits.validation, splits.test].map(|range| range.rows);
+            assert_eq!(rows, want);
+            let reference = resolved.reference();
+            let (logged, not_logged) = (vec![(reference.clone(), "run 1".to_owned())], Vec::new());
+            if is_down {
+                assert_eq!(told.not_logged, [(reference, "no answer in 5s".to_owned())]);
+                assert!(told.logged.is_empty());
+            } else {
+                assert_eq!((told.logged, told.not_logged), (logged, not_logged));
+            }
+            assert!(registry.load(&registry.resolve(&resolved.reference()).unwrap()).is_ok(), "the version stays");
+        }
+    }
 }

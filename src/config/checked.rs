@@ -27,6 +27,8 @@ pub struct Config {
     pub risk: RiskConfig,
     /// `[promotion]`.
     pub promotion: PromotionConfig,
+    /// `[registry]`.
+    pub registry: RegistryConfig,
     /// `[[models]]`, sweeps expanded, in written order.
     pub candidates: Vec<Candidate>,
     /// References to trained versions that do not say exactly which, and what they led to: an arena keeps to it.
@@ -62,6 +64,15 @@ pub struct ArenaConfig {
     pub model_deadline: Micros,
     /// Free space under which recording and live dealing stop, in MB of 1,000,000 bytes.
     pub disk_floor_mb: u64,
+}
+
+/// `[registry]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegistryConfig {
+    /// The MLflow server, where one is named.
+    pub mlflow: Option<String>,
+    /// The library of ONNX Runtime, where one is named.
+    pub onnxruntime: Option<PathBuf>,
 }
 
 /// Where quotes come from.

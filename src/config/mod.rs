@@ -174,6 +174,7 @@ fn checked_config(
     let paper = settings::paper(root, &markets.markets, faults);
     let risk = settings::risk(root, faults);
     let promotion = settings::promotion(root, faults);
+    let registry = settings::registry(root, base_dir, faults);
     settings::unbuilt(root, faults);
     let quotes = feed.as_ref().map(|feed| settings::place_quotes(feed, &markets, faults));
     let places = arena.as_ref().map(|arena| Places {
@@ -181,6 +182,8 @@ fn checked_config(
         registry: arena.config.models.clone(),
         registry_name: registry_name(root),
         data: arena.config.data.clone(),
+        mlflow: registry.as_ref().and_then(|registry| registry.mlflow.clone()),
+        onnxruntime: registry.as_ref().and_then(|registry| registry.onnxruntime.clone()),
     });
     let around = models::Surroundings {
         markets: &markets,
@@ -212,6 +215,7 @@ fn checked_config(
             paper: paper?,
             risk: risk?,
             promotion: promotion?,
+            registry: registry?,
             candidates: expanded.candidates,
             pins: expanded.pins,
             warmups: expanded.warmups,

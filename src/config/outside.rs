@@ -18,6 +18,10 @@ pub struct Places {
     pub registry_name: String,
     /// `[arena] data`.
     pub data: PathBuf,
+    /// `[registry] mlflow`, where one is named.
+    pub mlflow: Option<String>,
+    /// `[registry] onnxruntime`, where one is named.
+    pub onnxruntime: Option<PathBuf>,
 }
 
 /// A version that a reference led to, as far as a candidate needs to know it.

@@ -151,7 +151,8 @@ pub const KEYS: &[Key] = &[
     unbuilt("promotion", "max_episodes", "20000", "retirement for futility"),
     unbuilt("promotion", "max_idle_days", "60", "retirement for futility"),
     // Other parts to come.
-    unbuilt("registry", "mlflow", "\"\"", "the registry in MLflow"),
+    key("registry", "mlflow", "text", "", "\"\", or http://HOST:PORT or https://HOST:PORT", Value("\"\""), "The MLflow server: trainings are logged to it, `model = \"mlflow:…\"` is fetched from it, and the alias `champion` is kept there. Empty: that of MLFLOW_TRACKING_URI, else none. Name and password, or a token, stand in the variables that MLflow's own client reads."),
+    key("registry", "onnxruntime", "path", "", "\"\", or a library", Value("\"\""), "The library of ONNX Runtime (libonnxruntime.so), for models in the ONNX format; relative to the configuration file. Empty: that of ORT_DYLIB_PATH, else none. Needs the cargo feature `onnx`."),
     unbuilt("mirror", "sql", "\"\"", "the SQL mirror"),
     unbuilt("cluster", "nats", "\"\"", "several machines over NATS"),
     // [[models]]
@@ -159,7 +160,7 @@ pub const KEYS: &[Key] = &[
     key("models[]", "epic", "text", "", "an epic of [[markets]]", Nothing("the only market"), "Its market; to be written where there are several."),
     key("models[]", "bar", "length of time", "", "1s to 1h in whole seconds, dividing a day", Value("\"1m\""), "The length of its bars."),
     key("models[]", "kind", "text", "", KINDS, Nothing("then `model` is required"), "A rule, or a strategy of your own (docs/MODELS.md)."),
-    key("models[]", "model", "text", "", "name@version, name@alias", Nothing("then `kind` is required"), "A trained version of the registry. An alias is followed once: the arena keeps to the version that it led to."),
+    key("models[]", "model", "text", "", "name@version, name@alias, mlflow:name/version or mlflow:name@alias", Nothing("then `kind` is required"), "A trained version of the registry, or of MLflow. An alias is followed once: the arena keeps to the version that it led to."),
     key("models[]", "params", "table", "", "the keys of its kind", Nothing("no parameters"), "The parameters of its kind, below."),
     key("models[]", "threshold", "number", "ratio", "above 0, to 1000; with `model` alone", Nothing("1"), "A trained model trades when `y_pred` is beyond it (short: below 2 less it). A rule has `params.threshold`."),
     key("models[]", "max_distance", "number or table", "", "a quantile above 0, to 1, or { absolute = above 0 }; with `model` alone", Nothing("no gate"), "The nearness gate of a trained model: beyond the distance that this share of its training rows keeps within, or beyond this distance, it takes no stance."),

@@ -15,9 +15,10 @@ use crate::config::{Places, Program, Resolver, TrainedVersion, not_in_registry};
 use crate::domain::{Candidate, ContentHash, DataOrigin, ModelSpec, Resolution};
 use crate::history;
 use crate::models::features::FeatureSpec;
-use crate::models::fitted::Fitted;
+use crate::models::fitted::{Fitted, Kind};
 use crate::models::{self, Absent, Estimator, ModelFactory, Predictor, Trained};
 use crate::process::{Process, Strategy};
+use crate::registry::mlflow::{self, MlflowReference};
 use crate::registry::{CARD_FILE, Card, Origin, Registry, RegistryError, Resolved};
 
 /// What makes an estimator: the artefact, and what its rows are made of.
@@ -87,10 +88,9 @@ impl Shelf {
         }
     }
 
-    fn take(&self, registry: &Registry, resolved: &Resolved) -> Result<Arc<TrainedVersion>, String> {
+    fn take(&self, registry: &Registry, resolved: &Resolved, exact: String) -> Result<Arc<TrainedVersion>, String> {
         let bytes = registry.artefact(resolved).map_err(|error| format!("a version that is whole: {error}"))?;
         let Resolved { name, version, artefact, card, folder } = resolved;
-        let exact = resolved.reference();
         let features = Fitted::from_bytes(&bytes)
             .map_err(|error| error.to_string())
             .and_then(|fitted| {
@@ -144,14 +144,40 @@ fn version_of(card: &Card, names: VersionNames) -> TrainedVersion {
     }
 }
 
+impl Shelf {
+    /// A version that MLflow keeps: the one that was fetched before, else over the network, which takes what it takes.
+    fn mlflow_version(
+        &self,
+        places: &Places,
+        registry: &Registry,
+        reference: &str,
+    ) -> Result<Arc<TrainedVersion>, String> {
+        let reference: MlflowReference = reference.parse().map_err(|error| format!("a version of MLflow: {error}"))?;
+        let server = mlflow::named(places.mlflow.as_deref()).map_err(|error| format!("another server: {error}"))?;
+        mlflow::use_onnxruntime(places.onnxruntime.as_deref()).map_err(|error| format!("another library: {error}"))?;
+        let shelf = mlflow::Shelf::of(registry);
+        let pulled = mlflow::block_on(shelf.resolve(server.as_ref(), &reference))
+            .map_err(|error| format!("a thread to ask MLflow on: {error}"))?
+            .map_err(|error| format!("a version that MLflow gives: {error}"))?;
+        self.take(registry, &pulled.resolved, pulled.exact.to_string())
+    }
+}
+
 impl Resolver for Shelf {
     fn version(&self, places: &Places, reference: &str) -> Result<Arc<TrainedVersion>, String> {
         let registry = Registry::open(&places.registry);
+        if MlflowReference::is_meant(reference) {
+            return self.mlflow_version(places, &registry, reference);
+        }
         let resolved = registry.resolve(reference).map_err(|error| match error {
             RegistryError::Missing { candidates, .. } => not_in_registry(places, &candidates),
             other => format!("a version that is whole: {other}"),
         })?;
-        self.take(&registry, &resolved)
+        if resolved.card.kind == Kind::Onnx.name() {
+            mlflow::use_onnxruntime(places.onnxruntime.as_deref())
+                .map_err(|error| format!("another library: {error}"))?;
+        }
+        self.take(&registry, &resolved, resolved.reference())
     }
 
     fn program(&self, places: &Places, command: &[String], files: Option<&[String]>) -> Result<Program, String> {

@@ -22,6 +22,17 @@ pub enum Sides {
     One,
 }
 
+impl Sides {
+    /// As manifests write it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Two => "two",
+            Self::One => "one",
+        }
+    }
+}
+
 /// What was done to the prices after they were traded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -32,6 +43,18 @@ pub enum Adjustment {
     Splits,
     /// Divided by later splits and by later dividends.
     SplitsAndDividends,
+}
+
+impl Adjustment {
+    /// As manifests write it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Splits => "splits",
+            Self::SplitsAndDividends => "splits_and_dividends",
+        }
+    }
 }
 
 /// A stretch of time, `[from, to)`.
@@ -195,9 +218,9 @@ impl Manifest {
             &self.source,
             &self.symbol,
             &self.interval.to_string(),
-            &format!("{:?}", self.sides),
+            self.sides.word(),
             &self.spread.to_string(),
-            &format!("{:?}", self.adjustment),
+            self.adjustment.word(),
             &self.sha256,
         ] {
             hasher.update((part.len() as u64).to_be_bytes());

@@ -140,9 +140,7 @@ fn a_change_that_is_cut_off_anywhere_leaves_the_old_or_the_new() {
         ["bars.csv", "manifest.toml"].iter().map(|f| fs::read(folder.path().join(f)).unwrap()).collect();
     drop(folder);
     // Cut after the next manifest, after the data, and after both; with and without an older data set.
-    let cuts: [(&[u8], Option<&[u8]>, usize); 3] =
-        [(&old[0], Some(&old[1]), 3), (&fresh[0], Some(&old[1]), 1), (&fresh[0], None, 1)];
-    for (bars, main, rows) in cuts {
+    for (bars, main, rows) in [(&old[0], Some(&old[1]), 3), (&fresh[0], Some(&old[1]), 1), (&fresh[0], None, 1)] {
         let data = tempfile::tempdir().unwrap();
         let folder = Folder::open(data.path(), "yahoo", "CL=F", minute()).unwrap();
         let dir = folder.path();

@@ -12,6 +12,9 @@
 //! that moving an alias changes nothing that runs.
 
 mod card;
+pub mod import;
+pub mod mlflow;
+pub mod pictures;
 mod reference;
 mod tracker;
 mod write;
@@ -196,6 +199,15 @@ impl Registry {
             return Err(RegistryError::Altered { path, want: resolved.artefact.hex(), got: got.hex() });
         }
         Ok(bytes)
+    }
+
+    /// The text of a version's card, as it was registered.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unreadable`].
+    pub fn card_text(&self, resolved: &Resolved) -> Result<String, RegistryError> {
+        let path = resolved.folder.join(CARD_FILE);
+        fs::read_to_string(&path).map_err(|e| RegistryError::unreadable(&path, e))
     }
 
     /// The model of a version, proven to be the one that was registered.

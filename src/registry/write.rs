@@ -105,7 +105,7 @@ impl Lock {
     }
 }
 
-fn make_folder(folder: &Path) -> Result<(), RegistryError> {
+pub(super) fn make_folder(folder: &Path) -> Result<(), RegistryError> {
     fs::create_dir_all(folder).map_err(|e| RegistryError::unwritable(folder, e))
 }
 
@@ -126,7 +126,7 @@ fn write_version(folder: &Path, card: &str, artefact: &[u8]) -> Result<(), Regis
     flush(folder)
 }
 
-fn write_file(path: &Path, bytes: &[u8], is_final: bool) -> Result<(), RegistryError> {
+pub(super) fn write_file(path: &Path, bytes: &[u8], is_final: bool) -> Result<(), RegistryError> {
     let written = || -> io::Result<()> {
         let mut file = File::create(path)?;
         file.write_all(bytes)?;
@@ -141,6 +141,6 @@ fn write_file(path: &Path, bytes: &[u8], is_final: bool) -> Result<(), RegistryE
 }
 
 /// Makes the names in a folder durable.
-fn flush(folder: &Path) -> Result<(), RegistryError> {
+pub(super) fn flush(folder: &Path) -> Result<(), RegistryError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| RegistryError::unwritable(folder, e))
 }

@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod entry;
+mod growth;
 mod memory;
 mod sled;
 mod slots;
@@ -12,8 +13,9 @@ pub mod views;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::growth::free_disk_mb;
 pub use self::memory::Memory;
-pub use self::sled::{Sled, free_disk_mb};
+pub use self::sled::Sled;
 
 /// An append-only run of entries. The order of the variants and of their numbers is the order of the journal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

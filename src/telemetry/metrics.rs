@@ -104,6 +104,17 @@ pub fn books_compared(equal: u64, different: u64) {
     counter!("arena_desk_reconciliations_total", "result" => "break").absolute(different);
 }
 
+/// So many aliases in MLflow were changed, and so many are still to be.
+pub fn aliases_settled(done: u64, pending: usize) {
+    counter!("arena_mlflow_alias_changes_total", "result" => "done").increment(done);
+    gauge!("arena_mlflow_aliases_pending").set(pending as f64);
+}
+
+/// An alias in MLflow could not be changed.
+pub fn aliases_failed() {
+    counter!("arena_mlflow_alias_changes_total", "result" => "failed").increment(1);
+}
+
 /// The server answered; `route` is the pattern and never the path that was asked for.
 pub(crate) fn request_answered(route: String, method: &'static str, code: u16) {
     counter!("arena_http_requests_total", "route" => route, "method" => method, "code" => code.to_string())
@@ -184,6 +195,7 @@ mod tests {
         desk_recorded(&[DeskEntry::Unknown { time, reference }]);
         books_compared(1, 0);
         request_answered("/".to_owned(), "GET", 200);
+        aliases_settled(1, 0);
         let text = render(&board(vec![row("a", State::Shadow)]));
         let described: BTreeSet<&str> =
             text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).filter_map(|l| l.split(' ').next()).collect();

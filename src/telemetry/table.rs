@@ -105,6 +105,9 @@ metrics! {
     Process Counter "arena_store_entries_total" [] "" "Entries made durable";
     Process Histogram "arena_store_flush_seconds" [] "seconds" "Wall time of a flush of the store";
 
+    Process Counter "arena_mlflow_alias_changes_total" ["result"] "" "Changes of the alias champion in MLflow: done or failed";
+    Process Gauge "arena_mlflow_aliases_pending" [] "" "Aliases in MLflow that are not yet where the live versions are";
+
     Process Counter "arena_http_requests_total" ["route", "method", "code"] "" "Requests answered, by route pattern";
     Process Counter "arena_http_unauthorized_total" [] "" "Commands refused for want of the token";
     Process Gauge "arena_http_event_clients" [] "" "Readers of the event stream";

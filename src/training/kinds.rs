@@ -324,6 +324,9 @@ pub fn parse(kind: &str, set: &[(String, String)]) -> Result<Settings, Vec<Strin
         let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
         return Err(vec![format!("there is no kind {kind:?}{}", suggestion(kind, &known))]);
     };
+    if kind == Kind::Onnx {
+        return Err(vec!["onnx models are made elsewhere: `arena models import FILE` takes them in".to_owned()]);
+    }
     let (of_bases, own): (Vec<_>, Vec<_>) =
         set.iter().cloned().partition(|(name, _)| kind == Kind::Stack && name.starts_with(OF_BASES));
     let mut faults = Vec::new();
@@ -443,5 +446,137 @@ impl std::fmt::Display for Range {
             Self::Rising(least, most) => write!(f, "rising whole numbers from {least} to {most}, as 5+20+60"),
             Self::Words(words) => write!(f, "one or several of {}, joined by +", words.join(", ")),
         }
+    }
+}
+
+/// The text of `docs/KINDS.md`.
+#[must_use]
+pub fn kinds_markdown() -> String {
+    let mut text = String::from(
+        "# Kinds of model\n\n\
+         What `arena train --kind KIND --set NAME=VALUE` can fit, generated from the table in `src/training/kinds.rs`\n\
+         (`ARENA_UPDATE_DOCS=1 cargo test --lib training::kinds` rewrites this file). A wrong name or value is refused\n\
+         before any work.\n\n\
+         The target is the ratio of exit to entry price over the horizon, and so is every estimate. The same rows,\n\
+         parameters and seed give the same artefact, byte for byte, on the same kind of machine. Refused by every kind,\n\
+         with the first place where it shows: values that are not finite, too few rows, and a column that has one value\n\
+         in all training rows. `ols`, alone or in a stack, also refuses a column that is a linear function of the ones\n\
+         before it; the penalised kinds share the weight between them.\n",
+    );
+    for spec in KINDS {
+        text += &format!("\n## {}\n\n{}\n\n", spec.kind, spec.what);
+        text += &format!("Estimate: {}.\n\nSource: {}.\n", spec.estimate, spec.source);
+        if spec.params.is_empty() {
+            text += "\nIt has no parameters.\n";
+            continue;
+        }
+        text += "\n| parameter | range | default | meaning |\n|---|---|---|---|\n";
+        for param in spec.params {
+            let meaning = param.meaning.replace('|', "\\|");
+            text += &format!("| `{}` | {} | `{}` | {meaning} |\n", param.name, param.range, param.default);
+        }
+        if spec.kind == Kind::Stack {
+            text += "| `base.NAME` | as of the base | as of the base | parameter NAME of every base that has it |\n";
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_document_of_kinds_is_what_the_table_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/KINDS.md");
+        if std::env::var_os("ARENA_UPDATE_DOCS").is_some() {
+            std::fs::write(path, kinds_markdown()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            written == kinds_markdown(),
+            "docs/KINDS.md is stale: run ARENA_UPDATE_DOCS=1 cargo test --lib training::kinds"
+        );
+    }
+
+    #[test]
+    fn every_kind_has_its_line_and_its_defaults_read_back_to_themselves() {
+        assert_eq!(KINDS.iter().map(|spec| spec.kind).collect::<Vec<_>>(), Kind::ALL);
+        for kind in Kind::ALL {
+            let defaults = parse(kind.name(), &[]).unwrap();
+            assert_eq!(parse(kind.name(), &defaults.params()).unwrap(), defaults, "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_with_what_would_be_right() {
+        let faults = |kind: &str, pairs: &[(&str, &str)]| parse(kind, &set(pairs)).unwrap_err();
+        assert_eq!(faults("kn", &[]), ["there is no kind \"kn\"; did you mean \"knn\"?"]);
+        assert_eq!(
+            faults("perceptron", &[]),
+            ["there is no kind \"perceptron\"; there are knn, ols, ridge, lasso, elastic_net, logistic, svr, stack, \
+              forest, gbm"]
+        );
+        assert_eq!(
+            faults("knn", &[("weigths", "uniform"), ("k", "0"), ("scale", "Standard")]),
+            [
+                "knn has no parameter \"weigths\"; did you mean \"weights\"?",
+                "k of knn is \"0\"; want a whole number from 1 to 1000",
+                "scale of knn is \"Standard\"; want one of none, standard",
+            ]
+        );
+        assert_eq!(faults("ols", &[("alpha", "1")]), ["ols has no parameter \"alpha\"; it has none"]);
+        assert_eq!(faults("ridge", &[("alpha", "1"), ("alpha", "2")]), ["alpha of ridge is set twice"]);
+        for value in ["", "nan", "inf", "-1", "1e13", "one"] {
+            let want = format!("alpha of ridge is {value:?}; want a number from 0 to 1000000000000");
+            assert_eq!(faults("ridge", &[("alpha", value)]), [want]);
+        }
+        assert_eq!(
+            faults("lasso", &[("alpha", "0")]),
+            ["alpha of lasso is \"0\"; want a number above 0, at most 1000000000000"]
+        );
+    }
+
+    #[test]
+    fn a_stack_gives_its_bases_what_is_theirs() {
+        let stack = parse("stack", &set(&[("tails", "2,4"), ("bases", "knn+ridge"), ("base.k", "9")])).unwrap();
+        assert_eq!(stack.bases()[0].whole("k"), 9);
+        assert_eq!(stack.bases()[1].kind(), Kind::Ridge);
+        let want = set(&[
+            ("base.alpha", "1"),
+            ("base.k", "9"),
+            ("base.scale", "standard"),
+            ("base.weights", "uniform"),
+            ("bases", "knn+ridge"),
+            ("folds", "5"),
+            ("tails", "2+4"),
+        ]);
+        let scaled = parse(
+            "stack",
+            &set(&[("tails", "2,4"), ("bases", "knn+ridge"), ("base.k", "9"), ("base.scale", "standard")]),
+        );
+        assert_eq!(scaled.unwrap().params(), want);
+        let faults = |pairs: &[(&str, &str)]| parse("stack", &set(pairs)).unwrap_err();
+        assert_eq!(
+            faults(&[("bases", "ridge"), ("base.alhpa", "2")]),
+            ["no base of the stack has a parameter \"alhpa\"; did you mean \"alpha\"?"]
+        );
+        assert_eq!(
+            faults(&[("tails", "2+3"), ("bases", "ols+ridge+knn")]),
+            ["stack has 3 bases and 2 tails; want one base, or one for each tail"]
+        );
+        assert_eq!(
+            faults(&[("tails", "5+3")]),
+            ["tails of stack is \"5+3\"; want rising whole numbers from 1 to 4096, as 5+20+60"]
+        );
+        assert_eq!(
+            faults(&[("bases", "ridge"), ("base.alpha", "-2")]),
+            ["alpha of ridge is \"-2\"; want a number from 0 to 1000000000000"]
+        );
+        assert_eq!(parse("stack", &set(&[("bases", "stack")])).unwrap_err().len(), 1);
     }
 }

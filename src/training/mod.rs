@@ -11,7 +11,9 @@
 
 pub mod fit;
 pub mod kinds;
+pub mod log;
 pub mod plan;
+pub mod plots;
 mod repeat;
 pub mod rows;
 pub mod score;

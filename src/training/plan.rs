@@ -471,6 +471,16 @@ impl Columns {
     }
 }
 
+/// What `--features` says.
+///
+/// # Errors
+/// A sentence for each fault.
+pub fn features(text: &str) -> Result<FeatureSpec, Vec<String>> {
+    let mut faults = Vec::new();
+    let spec = Columns::parse(text, &mut faults).spec(&mut faults);
+    if faults.is_empty() { Ok(spec) } else { Err(faults) }
+}
+
 /// As `--features` takes them.
 #[must_use]
 pub fn features_text(spec: &FeatureSpec) -> String {

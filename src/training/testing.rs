@@ -59,6 +59,7 @@ pub(crate) fn quotes(minutes: i64, seed: u64) -> Vec<Tick> {
         for k in 0..4 {
             let at = mid + 15.0 * rng.bell();
             let spread = rng.between(15.0, 30.0);
+            #[expect(clippy::cast_possible_truncation, reason = "a price of about one, in millionths")]
             let price = |value: f64| Price::from_micros(value.round() as i64);
             let time = T0 + night + Micros(n * MINUTE.0 + k * 14_000_000 + 292_000);
             ticks.push(Tick { time, bid: price(at), offer: price(at + spread) });

@@ -319,7 +319,7 @@ fn a_gate_abstains_from_what_is_far_from_all_that_was_seen() {
     let all = with("1");
     assert!(all.metrics.validation.abstained < 0.02 && all.metrics.validation.trades > half.metrics.validation.trades);
     let none = with("absolute=0");
-    assert_eq!(none.metrics.test.abstained, 1.0);
+    assert!(none.metrics.test.abstained > 0.999_999);
     assert_eq!((none.metrics.test.trades, none.metrics.test.expectancy_r, none.metrics.test.hit_rate), (0, None, None));
     assert_eq!(none.artefact, all.artefact, "a gate is no part of what is fitted");
     let faults = Plan::of(&request(&[("max_distance", "0.9")], &[])).unwrap_err();

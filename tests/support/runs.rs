@@ -287,6 +287,7 @@ pub fn plan(config: Config, feed: Box<dyn Feed>, store: Box<dyn Store>) -> Plan 
         serving: None,
         progress: ProgressBar::hidden(),
         on_change: Box::new(|_| ()),
+        champions: None,
         ends_at: None,
         heeds_signals: false,
         wants_result: true,

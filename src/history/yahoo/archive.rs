@@ -17,6 +17,8 @@ const OVERLAP_BARS: usize = 3;
 /// Stored bars further away than this from what is missing are not asked for again: days over a holiday, and others over
 /// a long weekend.
 const OVERLAP_DAYS: (i64, i64) = (10, 4);
+/// How much longer than a window a request may be for them: windows are a day shorter than what Yahoo gives at once.
+const OVERLAP_ROOM: Micros = Micros(Micros::DAY.0 / 2);
 /// Two closes that differ by more are no correction of a price.
 const TOLERANCE: f64 = 0.01;
 /// The same for adjusted closes, which move by every dividend.
@@ -105,11 +107,11 @@ pub async fn fetch(
     }
     let now = clock.now();
     let asked = TimeSpan { from: order.from, to: order.to.unwrap_or(now) };
-    if asked.from >= asked.to {
-        return Err(YahooError::Usage(format!("--from {} is not before --to {}", asked.from, asked.to)));
-    }
     if asked.from >= now {
         return Err(YahooError::Usage(format!("--from {} lies in the future", asked.from)));
+    }
+    if asked.from >= asked.to {
+        return Err(YahooError::Usage(format!("--from {} is not before --to {}", asked.from, asked.to)));
     }
     order.format.unwrap_or_default().check()?;
     let folder = Folder::open(data, SOURCE, &order.ticker, order.interval)?;
@@ -191,7 +193,8 @@ impl<'a> Run<'a> {
         client: &mut Client,
         watch: &dyn Fn(Step),
     ) -> Result<(), YahooError> {
-        let (span, is_cut) = self.interval.within_reach(asked, now);
+        let interval = self.interval;
+        let (span, is_cut) = interval.within_reach(asked, now);
         if is_cut {
             self.notices.push(format!(
                 "Yahoo keeps {} bars for about {} days: fetching from {}",
@@ -200,12 +203,14 @@ impl<'a> Run<'a> {
                 span.from
             ));
         }
-        let missing = spans::missing(span, &self.covered);
-        let mut waiting: VecDeque<TimeSpan> = missing.into_iter().flat_map(|gap| self.interval.windows(gap)).collect();
+        let mut waiting: VecDeque<TimeSpan> = spans::missing(span, &self.covered).into();
+        let windows =
+            |waiting: &VecDeque<TimeSpan>| waiting.iter().map(|gap| interval.windows(*gap).len() as u64).sum::<u64>();
         let mut done = 0;
         let mut is_stale = true;
-        while let Some(next) = waiting.pop_front() {
-            watch(Step::Windows { done, total: done + 1 + waiting.len() as u64 });
+        while !waiting.is_empty() {
+            watch(Step::Windows { done, total: done + windows(&waiting) });
+            let Some(next) = waiting.pop_front() else { break };
             let (window, wide) = self.with_overlap(next);
             if window.to < next.to {
                 waiting.push_front(TimeSpan { from: window.to, to: next.to });
@@ -237,8 +242,8 @@ impl<'a> Run<'a> {
                 }
                 Err(refusal) => return Err(self.error(refusal, client)),
             }
-            watch(Step::Windows { done, total: done + waiting.len() as u64 });
         }
+        watch(Step::Windows { done, total: done });
         let is_set_anew =
             self.manifest.as_ref().is_some_and(|m| m.spread != self.spread || m.file != self.format.file());
         if is_stale && is_set_anew {
@@ -275,17 +280,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// `window`, and the same with a few stored bars that touch it. One request is no longer for that: the window ends
-    /// earlier instead.
+    /// As much from the beginning of `window` as one request gives, and the same with a few stored bars that touch it:
+    /// where the request would grow too long by those, its window ends earlier.
     fn with_overlap(&self, mut window: TimeSpan) -> (TimeSpan, TimeSpan) {
         let length = self.interval.resolution.length();
         let days = if self.interval.is_daily() { OVERLAP_DAYS.0 } else { OVERLAP_DAYS.1 };
         let is_near = |a: UtcMicros, b: UtcMicros| (b - a).0 <= days * Micros::DAY.0;
         let is_had = |time: UtcMicros| self.interval.oldest_at(self.clock.now()).is_none_or(|oldest| time >= oldest);
-        let fits = |from: UtcMicros, to: UtcMicros| self.interval.longest.is_none_or(|longest| to - from <= longest);
+        let longest = self.interval.longest;
+        let fits = |from: UtcMicros, to: UtcMicros| {
+            longest.is_none_or(|longest| to - from <= Micros(longest.0 + OVERLAP_ROOM.0))
+        };
+        if let Some(longest) = longest {
+            window.to = window.to.min(window.from + longest);
+        }
         let before = self.stored.range(..window.from).rev().map(|(start, _)| *start).take(OVERLAP_BARS);
         let from = before.filter(|start| is_near(*start, window.from) && is_had(*start)).last().unwrap_or(window.from);
-        if let Some(longest) = self.interval.longest.filter(|_| !fits(from, window.to)) {
+        if let Some(longest) = longest.filter(|_| !fits(from, window.to)) {
             window.to = from + longest;
         }
         let after = self.stored.range(window.to..).map(|(start, _)| *start + length).take(OVERLAP_BARS);

@@ -164,10 +164,14 @@ fn without_json(status: u16, text: &[u8]) -> Refusal {
     if status == 401 {
         return Refusal::Unauthorized("status 401".to_owned());
     }
-    if start.contains("consent") && start.starts_with('<') {
+    if start.contains("consent") && start.starts_with('<') && status < 400 {
         return Refusal::Consent;
     }
-    if status >= 500 || start.starts_with('<') || start.contains("will be right back") {
+    let is_page = start.starts_with('<');
+    if status == 404 {
+        return Refusal::NotFound("status 404".to_owned());
+    }
+    if status >= 500 || (is_page && status < 400) || start.contains("will be right back") {
         return Refusal::Away(format!("status {status}, a page instead of data"));
     }
     let shown: String = start.chars().filter(|c| !c.is_control()).take(60).collect();

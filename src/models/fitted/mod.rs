@@ -9,16 +9,21 @@ mod kdtree;
 mod knn;
 mod linear;
 mod logistic;
+pub mod onnx;
 mod scaler;
 mod stack;
 mod svr;
 mod tensors;
 mod trees;
 
+#[cfg(test)]
+mod tests;
+
 pub use kdtree::Neighbour;
 pub use knn::{Knn, NEIGHBOURS_MAX, QUANTILES, Weights};
 pub use linear::Linear;
 pub use logistic::Logistic;
+pub use onnx::{Onnx, OnnxError};
 pub use scaler::Scaler;
 pub use stack::{BASES_MAX, Stack};
 pub use svr::Svr;
@@ -53,10 +58,12 @@ pub enum Kind {
     Forest,
     /// Many small trees, each of what the ones before left over.
     Gbm,
+    /// Made elsewhere, and imported.
+    Onnx,
 }
 
 impl Kind {
-    /// Every kind, in the order of the documentation.
+    /// Every kind that is fitted here, in the order of the documentation.
     pub const ALL: &'static [Self] = &[
         Self::Knn,
         Self::Ols,
@@ -84,13 +91,14 @@ impl Kind {
             Self::Stack => "stack",
             Self::Forest => "forest",
             Self::Gbm => "gbm",
+            Self::Onnx => "onnx",
         }
     }
 
     /// The kind of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+        Self::ALL.iter().copied().chain([Self::Onnx]).find(|kind| kind.name() == name)
     }
 
     /// Whether it can be a linear function of the row once it is fitted.
@@ -118,6 +126,9 @@ pub enum ArtefactError {
         /// The version of the format that it carries.
         found: String,
     },
+    /// A model made elsewhere that cannot be run here, or runs differently.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
 }
 
 /// A model that was fitted.
@@ -135,6 +146,8 @@ pub enum Fitted {
     Stack(Stack),
     /// Regression trees.
     Trees(Trees),
+    /// Made elsewhere.
+    Onnx(Onnx),
 }
 
 impl Fitted {
@@ -148,6 +161,7 @@ impl Fitted {
             Self::Svr(_) => Kind::Svr,
             Self::Stack(_) => Kind::Stack,
             Self::Trees(trees) => trees.kind(),
+            Self::Onnx(_) => Kind::Onnx,
         }
     }
 
@@ -161,6 +175,7 @@ impl Fitted {
             Self::Svr(svr) => svr.width(),
             Self::Stack(stack) => stack.width(),
             Self::Trees(trees) => trees.width(),
+            Self::Onnx(onnx) => onnx.width(),
         }
     }
 
@@ -179,6 +194,7 @@ impl Fitted {
             Self::Svr(svr) => svr.value(row),
             Self::Stack(stack) => stack.value(row),
             Self::Trees(trees) => trees.value(row),
+            Self::Onnx(onnx) => onnx.value(row),
         };
         Estimate { y_pred, distance: None }
     }
@@ -189,7 +205,9 @@ impl Fitted {
     pub fn distance_quantiles(&self) -> Option<&[f64]> {
         match self {
             Self::Knn(knn) => Some(knn.quantiles()),
-            Self::Linear(_) | Self::Logistic(_) | Self::Svr(_) | Self::Stack(_) | Self::Trees(_) => None,
+            Self::Linear(_) | Self::Logistic(_) | Self::Svr(_) | Self::Stack(_) | Self::Trees(_) | Self::Onnx(_) => {
+                None
+            }
         }
     }
 
@@ -218,6 +236,7 @@ impl Fitted {
             Self::Svr(svr) => svr.write(out),
             Self::Stack(stack) => stack.write(out),
             Self::Trees(trees) => trees.write(out),
+            Self::Onnx(onnx) => onnx.write(out),
         }
     }
 
@@ -235,6 +254,7 @@ impl Fitted {
             Kind::Logistic => Self::Logistic(Logistic::read(from)?),
             Kind::Stack => Self::Stack(Stack::read(from)?),
             Kind::Forest | Kind::Gbm => Self::Trees(Trees::read(kind, from)?),
+            Kind::Onnx => Self::Onnx(Onnx::read(from)?),
         })
     }
 }

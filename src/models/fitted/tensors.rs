@@ -35,6 +35,10 @@ impl Writer {
         self.push(name, Dtype::U8, vec![value.len()], value.as_bytes().to_vec());
     }
 
+    pub(super) fn bytes(&mut self, name: &str, value: &[u8]) {
+        self.push(name, Dtype::U8, vec![value.len()], value.to_vec());
+    }
+
     pub(super) fn whole(&mut self, name: &str, value: usize) {
         self.push(name, Dtype::U64, vec![1], (value as u64).to_le_bytes().to_vec());
     }
@@ -141,6 +145,10 @@ impl Reader<'_> {
     pub(super) fn text(&self, name: &str) -> Result<&str, ArtefactError> {
         let (_, bytes) = self.tensor(name, Dtype::U8)?;
         std::str::from_utf8(bytes).or_else(|_| self.wrong(name, "is not text"))
+    }
+
+    pub(super) fn bytes(&self, name: &str) -> Result<&[u8], ArtefactError> {
+        Ok(self.tensor(name, Dtype::U8)?.1)
     }
 
     /// A whole number within `range`.

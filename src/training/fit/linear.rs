@@ -83,7 +83,7 @@ pub(super) fn fit(
             let (absolute, squared) =
                 (alpha * l1_ratio / (x_unit * y_unit), alpha * (1.0 - l1_ratio) / (x_unit * x_unit));
             let sum = absolute + squared;
-            descend(kind, r, q, sum * n / height as f64, absolute / sum)?
+            descend(kind, &r, q, sum * n / height as f64, absolute / sum)?
         }
     };
     let coefficients: Vec<f64> = in_units.iter().map(|w| w * y_unit / x_unit).collect();
@@ -96,10 +96,14 @@ fn first_rows(a: &Array2<f64>, rows: usize) -> Array2<f64> {
 }
 
 /// linfa's coordinate descent. Its dot products are over columns, so it is given them in one piece.
-fn descend(kind: Kind, r: Array2<f64>, q: Array1<f64>, penalty: f64, l1_ratio: f64) -> Result<Vec<f64>, FitError> {
-    let mut columns = Array2::zeros(r.dim().f());
-    columns.assign(&r);
+fn descend(kind: Kind, r: &Array2<f64>, q: Array1<f64>, penalty: f64, l1_ratio: f64) -> Result<Vec<f64>, FitError> {
     let squares = q.dot(&q);
+    if squares <= 0.0 {
+        // Targets of one value: a gap that is a share of nothing would never be small enough.
+        return Ok(vec![0.0; r.ncols()]);
+    }
+    let mut columns = Array2::zeros(r.dim().f());
+    columns.assign(r);
     let settings = ElasticNet::params()
         .penalty(penalty)
         .l1_ratio(l1_ratio)

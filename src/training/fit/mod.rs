@@ -9,6 +9,9 @@ mod standard;
 mod svr;
 mod trees;
 
+#[cfg(test)]
+mod tests;
+
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use super::kinds::Settings;
@@ -140,7 +143,8 @@ pub fn fit(settings: &Settings, x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>, 
             return Err(FitError::Constant { column, value: first });
         }
     }
-    fit_checked(settings, x, y, seed)
+    // Sums go along memory: in one layout they are the same however the rows came.
+    fit_checked(settings, x.as_standard_layout().view(), y.as_standard_layout().view(), seed)
 }
 
 /// The same for rows that were looked at.
@@ -169,5 +173,6 @@ fn fit_checked(
         Kind::Svr => svr::fit(settings, x, y),
         Kind::Stack => stack::fit(settings, x, y, seed).map(Fitted::Stack),
         Kind::Forest | Kind::Gbm => trees::fit(settings, x, y, seed).map(Fitted::Trees),
+        Kind::Onnx => unreachable!("models made elsewhere have no settings"),
     }
 }

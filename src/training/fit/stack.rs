@@ -36,7 +36,7 @@ pub fn out_of_fold(
 ) -> Result<Array2<f64>, FitError> {
     let (rows, width) = x.dim();
     let tails: Vec<usize> = settings.wholes("tails").iter().map(|tail| *tail as usize).collect();
-    if let Some(tail) = tails.iter().copied().find(|tail| *tail > width) {
+    if let Some(tail) = tails.iter().copied().filter(|tail| *tail > width).max() {
         return Err(FitError::Tail { tail, width });
     }
     let folds = settings.whole("folds");
