@@ -8,7 +8,9 @@ mod runs;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use arena::app::{Ending, Plan};
 use arena::config::{self, Config, Resolver};
@@ -391,6 +393,98 @@ fn predictions_are_listed_with_what_became_of_them_and_deals_lead_back_to_their_
     let ModelSpec::Trained { artefact, .. } = &world.config.candidates[5].spec else { panic!() };
     assert_eq!(lineage.artefact, artefact.hex());
     assert!(arena.model("00000000-3".to_owned()).now_or_never().unwrap().is_err());
+}
+
+#[test]
+fn what_is_far_from_the_past_is_abstained_from_and_counted() {
+    let world = world();
+    let dir = tempfile::tempdir().unwrap();
+    let data = history::load(&history::find(&world.dir.path().join("data"), "csv/CS.D.GBPUSD.TODAY.IP/30s").unwrap());
+    train_version(&Registry::open(dir.path().join("models")), &data.unwrap(), "near", "knn");
+    let shelf = Shelf::new();
+    let entry = "[[models]]\nname = \"near\"\nmodel = \"near\"\nbar = \"30s\"\nthreshold = 1.00001\nstop = 3\n\
+                 limit = 3\n[models.sweep]\nmax_distance = [0.5, 0.9, 1.0]\n";
+    let config = Arc::new(parse(dir.path(), &shelf, entry));
+    let models = shelf.factory(dir.path(), vec![EPIC.to_owned()], false);
+    let outcome =
+        pipeline::run_after(&config, &mut runs::replay(&world.present), &*models, 512, world.warmups.clone()).unwrap();
+    for (name, expected) in
+        [("near:max_distance=0.5", 0.5), ("near:max_distance=0.9", 0.1), ("near:max_distance=1.0", 0.0)]
+    {
+        let at = outcome.board.rows.iter().position(|row| row.model.as_str() == name).unwrap();
+        let near = outcome.board.nearness[at].as_ref().unwrap();
+        let training = near.training_share.unwrap();
+        assert!((training - expected).abs() < 1e-9, "{name}: {near:?}");
+        let seat = config.candidates.iter().position(|candidate| candidate.id.as_str() == name).unwrap();
+        let entries: Vec<SeatEntry> = read_lane(&outcome.store, Lane::Seat(u32::try_from(seat).unwrap())).unwrap();
+        let mut counted = (0, 0);
+        for entry in &entries {
+            if let SeatEntry::Estimated { prediction, is_acted, .. } = entry {
+                counted = (counted.0 + 1, counted.1 + u64::from(prediction.is_abstained));
+                let is_far = prediction.distance.unwrap() > near.max_distance;
+                assert_eq!(prediction.is_abstained, is_far);
+                assert!(!is_far || (prediction.signal.is_none() && !is_acted));
+            }
+        }
+        assert_eq!((near.predictions, near.abstentions), counted, "{name}");
+        println!("{name}: {:?} of its predictions, {training} of its training rows", near.share);
+        assert!((near.share.unwrap() - training).abs() < 0.25, "the same market: {near:?}");
+    }
+    // Without a gate there is nothing to count.
+    let rules = outcome.board.rows.iter().position(|row| row.model.as_str() == "momentum:lookback=2").unwrap();
+    assert_eq!(outcome.board.nearness[rules], None);
+}
+
+/// Runs the built binary in `dir` for a while, then tells it to stop; what it wrote to standard error.
+fn run_for(dir: &Path, milliseconds: u64) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_arena"));
+    command.arg("run").current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let until = Instant::now() + Duration::from_millis(milliseconds);
+    while Instant::now() < until {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended by itself");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    told
+}
+
+#[test]
+fn a_restart_keeps_to_what_an_alias_led_to() {
+    let world = world();
+    let dir = tempfile::tempdir().unwrap();
+    let copy = |version: &str| {
+        let to = dir.path().join("models/linear").join(version);
+        std::fs::create_dir_all(&to).unwrap();
+        for file in ["card.toml", "model.safetensors"] {
+            std::fs::copy(world.dir.path().join("models/linear/1").join(file), to.join(file)).unwrap();
+        }
+    };
+    copy("1");
+    let from = runs::ONE.find("[[models]]").unwrap();
+    let text = runs::ONE[..from].replace("source = \"sim\"", "source = \"sim\"\nspeed = 60.0")
+        + "[server]\nlisten = \"127.0.0.1:0\"\n[[models]]\nname = \"linear\"\nmodel = \"linear@latest\"\nbar = \"30s\"\n\
+           stop = 3\nlimit = 3\n";
+    std::fs::write(dir.path().join("arena.toml"), &text).unwrap();
+    let tickets = || -> Vec<String> {
+        let arena = AtRest::open(&dir.path().join("data")).unwrap();
+        arena.roster().iter().map(|entry| entry.ticket.clone()).collect()
+    };
+    run_for(dir.path(), 4_000);
+    let before = tickets();
+    assert!(before.len() == 1 && before[0].starts_with("linear@1#"), "{before:?}");
+    copy("2");
+    let told = run_for(dir.path(), 3_000);
+    assert!(told.contains("linear@latest stays with linear@1"), "{told}");
+    assert_eq!(tickets(), before);
+    // Whoever wants the newer one names it: another candidate, without evidence.
+    std::fs::write(dir.path().join("arena.toml"), text.replace("linear@latest", "linear@2")).unwrap();
+    run_for(dir.path(), 3_000);
+    let after = tickets();
+    assert!(after.len() == 2 && after[0] == before[0] && after[1].starts_with("linear@2#"), "{after:?}");
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub const TRAINED: [TrainedSpec; 2] = [
     (
         "stack",
         &[("kind", "stack"), ("horizon", "6"), ("features", "lags=10")],
-        &[("tails", "1+3+10"), ("bases", "gbm+ols+ols")],
+        &[("tails", "1+3+10"), ("bases", "gbm+ols+ols"), ("base.n_trees", "40")],
     ),
 ];
 
