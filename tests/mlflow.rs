@@ -220,7 +220,10 @@ fn a_training_is_in_mlflow_with_all_that_belongs_to_it() {
     let want: Vec<&Value> = card["folds"].as_array().unwrap().iter().map(|fold| &fold["rmse"]).collect();
     assert_eq!((folds.len(), folds), (3, want));
     let tags = pairs(&run["data"]["tags"]);
-    assert_eq!((&tags["arena.artefact"], &tags["arena.version"]), (&card["artefact"], &env!("CARGO_PKG_VERSION").into()));
+    assert_eq!(
+        (&tags["arena.artefact"], &tags["arena.version"]),
+        (&card["artefact"], &env!("CARGO_PKG_VERSION").into())
+    );
 
     // Byte for byte what lies in the local registry.
     let root = run["info"]["artifact_uri"].as_str().unwrap().trim_start_matches("mlflow-artifacts:/").to_owned();
@@ -431,7 +434,8 @@ fn script(python: &str, dir: &Path, arguments: &[&str]) -> String {
 fn table(text: &str) -> Vec<BTreeMap<String, String>> {
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let row = |line: &str| header.iter().map(|column| (*column).to_owned()).zip(line.split(',').map(str::to_owned)).collect();
+    let row =
+        |line: &str| header.iter().map(|column| (*column).to_owned()).zip(line.split(',').map(str::to_owned)).collect();
     lines.map(row).collect()
 }
 
@@ -500,8 +504,24 @@ fn a_file_in_the_onnx_format_is_imported_with_its_probes_and_proven_again_at_eac
     import(&[]).fails(2, "does not say how the arena is to use it");
     import(&[&options[..1], &["lags=5"], &options[2..]].concat()).fails(2, "want a header with the columns lag_1");
     import(&[&options[..], &["--tolerance", "0"]].concat()).fails(2, "is refused: probe");
-    arena(at, &["models", "import", "bars.csv", "--name", "x", "--features", "lags=6", "--bar", "1m", "--horizon", "3",
-        "--probes", "probes.csv"])
+    arena(
+        at,
+        &[
+            "models",
+            "import",
+            "bars.csv",
+            "--name",
+            "x",
+            "--features",
+            "lags=6",
+            "--bar",
+            "1m",
+            "--horizon",
+            "3",
+            "--probes",
+            "probes.csv",
+        ],
+    )
     .fails(2, "cannot be used");
     assert!(!at.join("models").exists(), "nothing half-written");
 

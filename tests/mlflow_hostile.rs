@@ -150,7 +150,9 @@ fn whatever_answers_there_is_one_sentence() {
 
 #[test]
 fn addresses_that_are_none_are_told_before_anything_is_sent() {
-    for address in ["", "127.0.0.1:5000", "sqlite:///mlflow.db", "file:///tmp", "databricks", "http://", "http://h/?x=1"] {
+    for address in
+        ["", "127.0.0.1:5000", "sqlite:///mlflow.db", "file:///tmp", "databricks", "http://", "http://h/?x=1"]
+    {
         let said = Mlflow::new(address, Access::Open, limits()).unwrap_err().to_string();
         assert!(said.contains("is no address of an MLflow server"), "{address}: {said}");
     }
@@ -176,8 +178,7 @@ fn what_only_reads_is_tried_again_and_what_writes_is_not() {
 
 #[test]
 fn an_experiment_in_the_bin_says_what_to_do() {
-    let stub =
-        Stub::saying("200 OK", r#"{"experiment": {"experiment_id": "7", "lifecycle_stage": "deleted"}}"#);
+    let stub = Stub::saying("200 OK", r#"{"experiment": {"experiment_id": "7", "lifecycle_stage": "deleted"}}"#);
     let said = wait(client(&stub.address).experiment("arena")).unwrap_err().to_string();
     assert!(said.contains("MLFLOW_EXPERIMENT_NAME"), "{said}");
 }

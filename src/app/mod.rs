@@ -17,8 +17,8 @@ use indicatif::ProgressBar;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot, watch};
 
-pub use self::director::Durability;
 use self::champions::LiveVersions;
+pub use self::director::Durability;
 use self::director::{Director, Inner, Operate, Stopped};
 use self::pump::Pump;
 pub use self::pump::{Ending, Pace, SLICE_ROUNDS};

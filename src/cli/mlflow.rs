@@ -169,8 +169,7 @@ pub(super) fn push(shared: &Shared, places: &Places, args: &PushArgs) -> Result<
 
 /// Fetches a version of MLflow, and from now on takes it for what the reference means.
 pub(super) fn pull(shared: &Shared, places: &Places, args: &PullArgs) -> Result<(), Failure> {
-    let reference: MlflowReference =
-        args.reference.parse().map_err(|error| Failure::new(USAGE, format!("{error}")))?;
+    let reference: MlflowReference = args.reference.parse().map_err(|error| Failure::new(USAGE, format!("{error}")))?;
     let mlflow = wanted(server(&args.mlflow, places)?)?;
     use_onnxruntime(places)?;
     let registry = Registry::open(&places.models);

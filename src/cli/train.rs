@@ -201,10 +201,7 @@ pub(super) fn train(shared: &Shared, args: &TrainArgs) -> Result<(), Failure> {
     // The best one last, so that it is the latest.
     for trained in sweep.best.iter().rev() {
         let resolved = registering.during(|| registry.register(&trained.card, &trained.artefact))?;
-        pictures::keep(
-            &resolved.folder,
-            &drawn(&resolved.name, resolved.version, &trained.card, &trained.outcomes),
-        )?;
+        pictures::keep(&resolved.folder, &drawn(&resolved.name, resolved.version, &trained.card, &trained.outcomes))?;
         if let Some(log) = &log {
             told.log(log, &resolved, trained)?;
         }

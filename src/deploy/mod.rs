@@ -174,7 +174,8 @@ impl Resolver for Shelf {
             other => format!("a version that is whole: {other}"),
         })?;
         if resolved.card.kind == Kind::Onnx.name() {
-            mlflow::use_onnxruntime(places.onnxruntime.as_deref()).map_err(|error| format!("another library: {error}"))?;
+            mlflow::use_onnxruntime(places.onnxruntime.as_deref())
+                .map_err(|error| format!("another library: {error}"))?;
         }
         self.take(&registry, &resolved, resolved.reference())
     }

@@ -127,8 +127,7 @@ impl Note {
 /// # Errors
 /// [`ImportError`]; also where it carries none.
 pub fn note_within(file: &[u8], from: &str) -> Result<Note, ImportError> {
-    let found =
-        onnx::metadata(file, NOTE_KEY).map_err(|source| ImportError::Onnx { from: from.to_owned(), source })?;
+    let found = onnx::metadata(file, NOTE_KEY).map_err(|source| ImportError::Onnx { from: from.to_owned(), source })?;
     Note::parse(&found.ok_or_else(|| ImportError::NoNote { from: from.to_owned() })?, from)
 }
 
@@ -196,7 +195,7 @@ mod tests {
             ("lags = 2", "lags = 5000", "5000 columns"),
             ("lags = 2", "lgas = 2", "lgas"),
             ("probes = ", "probe = ", "probe"),
-            ("bar = ", "bar ", "bar"),
+            ("bar = ", "bar ", "expected"),
         ] {
             let said = Note::parse(&GOOD.replace(from, to), "m.onnx").unwrap_err().to_string();
             assert!(said.contains("m.onnx") && said.contains(part), "{said}");

@@ -205,7 +205,9 @@ impl Fitted {
     pub fn distance_quantiles(&self) -> Option<&[f64]> {
         match self {
             Self::Knn(knn) => Some(knn.quantiles()),
-            Self::Linear(_) | Self::Logistic(_) | Self::Svr(_) | Self::Stack(_) | Self::Trees(_) | Self::Onnx(_) => None,
+            Self::Linear(_) | Self::Logistic(_) | Self::Svr(_) | Self::Stack(_) | Self::Trees(_) | Self::Onnx(_) => {
+                None
+            }
         }
     }
 

@@ -61,9 +61,7 @@ impl Champions {
         let file = receipts.folder().join(format!("champions-{arena}.toml"));
         let ours = match fs::read_to_string(&file) {
             Ok(text) => {
-                toml::from_str::<Page>(&text)
-                    .map_err(|error| RegistryError::malformed(&file, error.message()))?
-                    .places
+                toml::from_str::<Page>(&text).map_err(|error| RegistryError::malformed(&file, error.message()))?.places
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(RegistryError::unreadable(&file, error)),
@@ -106,10 +104,7 @@ impl Champions {
     ///
     /// # Errors
     /// The first failure. Calling it again tries what is left.
-    pub async fn settle(
-        &mut self,
-        wanted: &BTreeMap<String, u64>,
-    ) -> (Vec<AliasChange>, Result<(), ChampionError>) {
+    pub async fn settle(&mut self, wanted: &BTreeMap<String, u64>) -> (Vec<AliasChange>, Result<(), ChampionError>) {
         let mut done = Vec::new();
         let mut failure = Ok(());
         for (name, version) in wanted {
@@ -226,7 +221,8 @@ mod tests {
             ("knn@3", ContentHash([8; 32]), None),
         ] {
             let wanted = champions.wanted([&lineage(reference, artefact)]).unwrap();
-            let want: BTreeMap<String, u64> = want.iter().map(|(name, version)| ((*name).to_owned(), *version)).collect();
+            let want: BTreeMap<String, u64> =
+                want.iter().map(|(name, version)| ((*name).to_owned(), *version)).collect();
             assert_eq!(wanted, want, "{reference}");
             assert_eq!(champions.pending(&wanted), want.len());
         }

@@ -121,11 +121,7 @@ impl Shelf {
     ///
     /// # Errors
     /// [`PullError`].
-    pub async fn resolve(
-        &self,
-        mlflow: Option<&Mlflow>,
-        reference: &MlflowReference,
-    ) -> Result<Pulled, PullError> {
+    pub async fn resolve(&self, mlflow: Option<&Mlflow>, reference: &MlflowReference) -> Result<Pulled, PullError> {
         let memory = self.remembered(reference).filter(|memory| {
             // Of another server it says nothing; where none is named it is all there is.
             mlflow.is_none_or(|mlflow| mlflow.address() == memory.server)
@@ -293,13 +289,8 @@ fn read(exact: &MlflowReference, folder: &Path) -> Result<Pulled, PullError> {
         Pick::Version(version) => u32::try_from(version).unwrap_or(u32::MAX),
         Pick::Alias(_) => 0,
     };
-    let resolved = Resolved {
-        name: exact.name.clone(),
-        version,
-        artefact: card.artefact,
-        card,
-        folder: folder.to_owned(),
-    };
+    let resolved =
+        Resolved { name: exact.name.clone(), version, artefact: card.artefact, card, folder: folder.to_owned() };
     let path = folder.join(MODEL_FILE);
     let got = hash_of(&fs::read(&path).map_err(|error| RegistryError::unreadable(&path, error))?);
     if got != resolved.artefact {

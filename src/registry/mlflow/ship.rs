@@ -115,7 +115,9 @@ impl Mlflow {
         }
         let source = format!("{}/{MODEL_FOLDER}", uri.trim_end_matches('/'));
         let mut tags = vec![Tag::new(ARTEFACT_TAG, &shipment.artefact)];
-        tags.extend(shipment.tags.iter().filter(|tag| tag.key != ARTEFACT_TAG && !tag.key.starts_with("mlflow.")).cloned());
+        tags.extend(
+            shipment.tags.iter().filter(|tag| tag.key != ARTEFACT_TAG && !tag.key.starts_with("mlflow.")).cloned(),
+        );
         let version = self.new_version(&shipment.name, &source, run, &tags, &shipment.description).await?;
         Ok(Place::of(self, &version))
     }
