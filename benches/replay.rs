@@ -133,6 +133,8 @@ fn run_here(variant: Variant) -> Value {
     let plan = Plan {
         config: Arc::new(config),
         file: None,
+        resolver: Arc::new(arena::config::Nothing),
+        warmups: Vec::new(),
         store,
         feed: Box::new(feed),
         models: Arc::new(arena::models::build),

@@ -6,6 +6,7 @@
 //! the slice: no result depends on where slices are cut.
 
 mod commands;
+mod journal;
 mod opening;
 mod past;
 mod rounds;
@@ -26,14 +27,14 @@ use crate::broker::Broker;
 use crate::config::Config;
 use crate::control::ControlError;
 use crate::desk::{Desk, DeskCheckpoint, DeskContext, Journal, LiveRight};
-use crate::domain::{Bar, Candidate, Episode, ModelSpec, SeatIdx, StreamIdx, UtcMicros};
+use crate::domain::{Candidate, Episode, ModelSpec, SeatIdx, StreamIdx, UtcMicros};
 use crate::flow::{Board, Change, DealTicket, LedgerSummary, Round, Slice, State};
 use crate::models::ModelFactory;
 use crate::promoter::{Promoter, RegisterInfo};
 use crate::seats::director::Gathered;
 use crate::seats::{Seat, SeatReport, SharedSeat};
 use crate::sim::venue::Venue;
-use crate::store::entry::{BarEntry, DeskEntry, Fault, SeatEntry, SessionEntry, encode, read_lane};
+use crate::store::entry::{DeskEntry, SessionEntry, encode, read_lane};
 use crate::store::views::{self, Head, RosterEntry};
 use crate::store::{Commit, Lane, Store, StoreError};
 
@@ -539,98 +540,6 @@ impl Settlement {
             self.explained.insert(seat);
         }
         self.keep_audit();
-    }
-
-    /// A model that was too slow for a live round: its seat's lane says so, and so does the session, so that a replay
-    /// suspends it at the same place.
-    fn note_stuck(&mut self, slice: &Slice, stuck: &[SeatIdx], reports: &mut Vec<SeatReport>) {
-        let Some(round) = slice.rounds.last() else { return };
-        for &seat in stuck {
-            let Some(model) = self.roster.get(seat.0 as usize).map(|entry| entry.model.clone()) else { continue };
-            let mut entries = Vec::new();
-            encode(&SeatEntry::Suspended { time: round.time, reason: Fault::Deadline }, &mut entries);
-            let last = u32::try_from(slice.rounds.len() - 1).expect("a slice holds at most 1,024 rounds");
-            reports.push(SeatReport {
-                seat,
-                entries,
-                episodes: Vec::new(),
-                tickets: Vec::new(),
-                flat: Vec::new(),
-                warmed: None,
-                fault: Some((last, Fault::Deadline)),
-            });
-            let reason = Fault::Deadline.sentence().to_owned();
-            self.session(&SessionEntry::Suspended { time: round.time, model: model.as_str().into(), reason });
-        }
-        reports.sort_by_key(|report| report.seat);
-    }
-
-    /// Journals a round's quotes, bars and closing.
-    fn keep_round(&mut self, round: &Round) {
-        let suspensions: Vec<SessionEntry> = round
-            .suspensions
-            .iter()
-            .map(|(model, reason)| SessionEntry::Suspended {
-                time: round.time,
-                model: model.clone(),
-                reason: reason.clone(),
-            })
-            .collect();
-        suspensions.iter().for_each(|entry| self.session(entry));
-        round.warmups.iter().for_each(|warmup| self.keep_warmup(warmup));
-        for of_epic in &round.quotes {
-            let epic = of_epic.epic.0 as usize;
-            self.accepted[epic] += of_epic.quotes.len() as u64;
-            if self.keeps_quotes {
-                let mut bytes = Vec::with_capacity(of_epic.quotes.len() * 20);
-                of_epic.quotes.iter().for_each(|tick| encode(tick, &mut bytes));
-                self.commit.append(Lane::Quotes(self.epic_lanes[epic]), bytes);
-            }
-        }
-        // Where only bars are known, they stand for their quotes.
-        let starts = round.quotes.iter().filter_map(|of_epic| of_epic.quotes.first()).map(|tick| tick.time);
-        let ends = round.quotes.iter().filter_map(|of_epic| of_epic.quotes.last()).map(|tick| tick.time);
-        let (from, to) = (starts.min(), ends.max());
-        let from = from.or_else(|| round.bars.iter().map(|bar| bar.start).min());
-        self.from = self.from.or(from);
-        self.to = self.to.max(to.or(Some(round.time)));
-        let closed: Vec<&Bar> = round.bars.iter().filter(|bar| bar.is_closed).collect();
-        for bar in &closed {
-            let stream = bar.stream.0 as usize;
-            self.bars[stream] += 1;
-            let entry = BarEntry { start: bar.start, bid: bar.bid, offer: bar.offer, ticks: bar.ticks };
-            self.past.push(stream, entry);
-            let mut bytes = Vec::new();
-            encode(&entry, &mut bytes);
-            self.commit.append(Lane::Bars(self.stream_lanes[stream]), bytes);
-        }
-        if !closed.is_empty() {
-            let streams = closed.iter().map(|bar| self.stream_lanes[bar.stream.0 as usize]).collect();
-            let quotes = self.accepted.clone();
-            self.session(&SessionEntry::Closed { time: round.time, streams, quotes });
-            self.head.rounds += 1;
-        }
-        self.head.time = Some(round.time);
-        self.head.quotes = self.accepted.iter().sum();
-    }
-
-    /// Closed bars by the number of their lane, which a changed configuration leaves alone.
-    fn bars_by_lane(&self) -> Vec<u64> {
-        let mut by_lane = vec![0; self.head.streams.len()];
-        self.stream_lanes.iter().zip(&self.bars).for_each(|(lane, count)| by_lane[usize::from(*lane)] = *count);
-        by_lane
-    }
-
-    fn session(&mut self, entry: &SessionEntry) {
-        let mut bytes = Vec::new();
-        encode(entry, &mut bytes);
-        self.commit.append(Lane::Session, bytes);
-    }
-
-    fn keep_audit(&mut self) {
-        let mut bytes = Vec::new();
-        self.promoter.take_audit().iter().for_each(|record| encode(record, &mut bytes));
-        self.commit.append(Lane::Audit, bytes);
     }
 
     /// Notes changes of state everywhere they show, and gives the rights of those that lead to live.

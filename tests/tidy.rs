@@ -15,16 +15,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("flow", &["domain"]),
     ("control", &["domain", "flow"]),
     // A recorded session is a feed over a store, a synthetic one a feed over the simulator.
-    ("feed", &["domain", "sim", "store"]),
+    ("feed", &["domain", "flow", "sim", "store"]),
     ("history", &["clock", "domain", "feed", "http"]),
     ("bars", &["domain", "feed", "flow"]),
     ("models", &["domain"]),
     // The ledger is written in the store's canonical entries, and the store's views put trades together with it.
     ("ledger", &["domain", "store"]),
+    // A strategy of the user's own is a model behind the trait, and a child process behind that.
+    ("process", &["domain", "models"]),
     // A card holds the manifest of the data and the columns of a row.
     ("registry", &["domain", "history", "http", "models"]),
     // Rows come out of the live resampler, metrics out of the paper broker: one path.
     ("training", &["bars", "domain", "feed", "history", "ledger", "models", "registry", "sim"]),
+    // From what a configuration names to what runs.
+    ("deploy", &["config", "domain", "flow", "history", "models", "process", "registry"]),
     ("seats", &["domain", "flow", "ledger", "models", "store"]),
     ("promoter", &["config", "control", "domain", "flow"]),
     // The broker takes only what the desk approved: the one word it knows of the desk, see `NARROW`.
@@ -70,6 +74,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "control",
+            "deploy",
             "domain",
             "feed",
             "flow",
@@ -93,7 +98,7 @@ const NARROW: &[(&str, &str, &str)] = &[
     ("broker", "desk", "crate::desk::Approved"),
     ("sim", "desk", "crate::desk::Approved"),
     ("pipeline", "app", "crate::app::RunError"),
-    ("store", "ledger", "crate::ledger::read_trades"),
+    ("store", "ledger", "crate::ledger::{Predicted, StreamLanes, read_predictions, read_trades}"),
     ("feed", "sim", "crate::sim::market::Markets"),
     ("training", "sim", "crate::sim::rng::Rng"),
 ];
@@ -108,11 +113,13 @@ const SHELLS: &[&str] = &[
     "src/app/",
     "src/cli/",
     "src/config/mod.rs",
+    "src/deploy/",
     "src/feed/lines.rs",
     "src/history/files.rs",
     "src/history/parquet.rs",
     "src/history/yahoo/client.rs",
     "src/http.rs",
+    "src/process/",
     "src/registry/",
     "src/server/",
     "src/store/",

@@ -375,7 +375,8 @@ fn a_data_set_that_is_no_good_is_refused() {
         lines.join("\n") + "\n"
     };
     let nan = |text: &str| text.replacen("0.99", "nan", 1);
-    let changes: [(&str, i32, bool, &dyn Fn(&str) -> String); 4] = [
+    type Change<'a> = (&'a str, i32, bool, &'a dyn Fn(&str) -> String);
+    let changes: [Change<'_>; 4] = [
         ("changed", 1, false, &nan),
         ("a time twice", 2, true, &twice),
         ("times going back", 2, true, &swapped),

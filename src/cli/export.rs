@@ -259,7 +259,7 @@ fn orders<W: Write>(arena: &AtRest, filter: &Filter<'_>, csv: &mut Csv<W>) -> Re
 }
 
 fn predictions<W: Write>(arena: &AtRest, filter: &Filter<'_>, csv: &mut Csv<W>) -> Result<(), Failure> {
-    csv.header("model,ticket,epic,time,signal,acted,y_pred,y_true,distance,abstained")?;
+    csv.header("model,ticket,epic,time,signal,acted,abstained,distance,y_pred,y_true")?;
     let mut truth: Option<(StreamLanes, Truth)> = None;
     // Seats of one stream after each other, so that each stream is read once.
     let mut seats = filter.seats.clone();
@@ -287,10 +287,10 @@ fn predictions<W: Write>(arena: &AtRest, filter: &Filter<'_>, csv: &mut Csv<W>) 
                 f(time),
                 prediction.signal.map_or("", Direction::word).into(),
                 f(is_acted),
+                f(prediction.is_abstained),
+                ratio(prediction.distance),
                 ratio(prediction.y_pred),
                 ratio(orders.y_true(time, &prediction, is_acted, truth, seat.hold)),
-                ratio(prediction.distance),
-                f(prediction.is_abstained),
             ])
         })?;
     }

@@ -81,7 +81,9 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ArenaConfig, BarsConfig, FeedConfig, PaperConfig, PromotionConfig, RiskConfig};
+    use crate::config::{
+        ArenaConfig, BarsConfig, FeedConfig, PaperConfig, PromotionConfig, RegistryConfig, RiskConfig,
+    };
     use crate::domain::{
         Candidate, ContentHash, Costs, Decimal, DirectionFilter, Market, Micros, ModelSpec, Money, RiskUnit, Size,
     };
@@ -135,6 +137,7 @@ mod tests {
             listen: ([127, 0, 0, 1], 8787).into(),
             markets: vec![market],
             paper: PaperConfig { latency: costs.latency, slippage_points: Decimal(0) },
+            registry: RegistryConfig::default(),
             risk: RiskConfig {
                 max_live_positions: 1,
                 max_daily_loss: Money::from_micros(200_000_000),

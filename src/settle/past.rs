@@ -3,9 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::{EventsOfRound, Settlement};
 use crate::domain::{PastBar, StreamIdx};
-use crate::flow::{Round, Warmup};
 use crate::store::entry::{SessionEntry, decode, read_lane};
 use crate::store::{Lane, Store, StoreError};
 
@@ -66,35 +64,4 @@ fn last_bars(store: &dyn Store, lane: u16, most: usize) -> Result<VecDeque<PastB
         }
     }
     Ok(bars)
-}
-
-impl Settlement {
-    /// Journals what the windows of a stream began with, so that a replay begins with the same.
-    pub(super) fn keep_warmup(&mut self, warmup: &Warmup) {
-        let stream = usize::from(warmup.stream.0);
-        warmup.bars.iter().for_each(|bar| self.past.push(stream, *bar));
-        self.session(&SessionEntry::WarmedUp {
-            stream: self.stream_lanes[stream],
-            source: warmup.source.clone(),
-            sha256: warmup.sha256.clone(),
-            bars: warmup.bars.clone(),
-        });
-    }
-
-    /// Journals the suspensions of a round that came from outside of this process, so that a replay suspends the same
-    /// candidates at the same bars. One that is such a replay has them in its round already.
-    pub(super) fn note_outside_faults(&mut self, round: &Round, events: &EventsOfRound<'_>) {
-        let outside: Vec<SessionEntry> = events
-            .faults
-            .iter()
-            .filter(|(_, _, fault)| fault.is_outside())
-            .filter_map(|(_, seat, fault)| {
-                let model = self.roster.get(seat.0 as usize)?.model.as_str().into();
-                let reason = fault.sentence().to_owned();
-                let is_told = round.suspensions.iter().any(|(known, _)| *known == model);
-                (!is_told).then_some(SessionEntry::Suspended { time: round.time, model, reason })
-            })
-            .collect();
-        outside.iter().for_each(|entry| self.session(entry));
-    }
 }

@@ -13,7 +13,10 @@ use crate::training::kinds::Settings;
 /// The solver holds a number for each pair of rows: 800 MB at this many.
 pub(super) const ROWS_MAX: usize = 10_000;
 /// How far from its optimum a solution may be, where targets are of size 1.
-const TOLERANCE: f64 = 1e-9;
+const TOLERANCE: f64 = 1e-6;
+
+/// How the words of a solution begin that is within the tolerance.
+const SOLVED: &str = "Exited after";
 
 pub(super) fn fit(settings: &Settings, x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>) -> Result<Fitted, FitError> {
     let (rows, width) = x.dim();
@@ -32,7 +35,7 @@ pub(super) fn fit(settings: &Settings, x: ArrayView2<'_, f64>, y: ArrayView1<'_,
     let in_units = targets / unit;
     if settings.word("kernel") == "linear" {
         let fitted = params.linear_kernel().fit(&Dataset::new(rows.clone(), in_units));
-        let fitted = fitted.map_err(|error| FitError::NotSolved { kind: Kind::Svr, reason: error.to_string() })?;
+        let fitted = solved(fitted)?;
         let mut w = vec![0.0; width];
         for (row, alpha) in rows.outer_iter().zip(&fitted.alpha) {
             w.iter_mut().zip(row).for_each(|(w, value)| *w += alpha * unit * value);
@@ -48,7 +51,7 @@ pub(super) fn fit(settings: &Settings, x: ArrayView2<'_, f64>, y: ArrayView1<'_,
         }
     };
     let fitted = params.gaussian_kernel(1.0 / gamma).fit(&Dataset::new(rows.clone(), in_units));
-    let fitted = fitted.map_err(|error| FitError::NotSolved { kind: Kind::Svr, reason: error.to_string() })?;
+    let fitted = solved(fitted)?;
     let (mut vectors, mut weights) = (Vec::new(), Vec::new());
     for (row, alpha) in rows.outer_iter().zip(&fitted.alpha) {
         // What is no support vector is nought but for rounding.
@@ -63,6 +66,14 @@ pub(super) fn fit(settings: &Settings, x: ArrayView2<'_, f64>, y: ArrayView1<'_,
         return Ok(Fitted::Linear(Linear::new(Kind::Svr, intercept, vec![0.0; width])));
     }
     Ok(Fitted::Svr(Svr::new(gamma, intercept, Some(moments.scaler()), vectors, weights, width)))
+}
+
+/// The solution, if it is one: that the solver gave up is told by its words alone.
+fn solved(fitted: Result<Svm<f64, f64>, linfa_svm::SvmError>) -> Result<Svm<f64, f64>, FitError> {
+    let failed = |reason: String| FitError::NotSolved { kind: Kind::Svr, reason };
+    let fitted = fitted.map_err(|error| failed(error.to_string()))?;
+    let words = fitted.to_string();
+    if words.starts_with(SOLVED) { Ok(fitted) } else { Err(failed(words)) }
 }
 
 /// Of all values of all columns together, about their common mean.

@@ -62,6 +62,33 @@ fn the_same_input_gives_the_same_bytes_and_ratios_near_one() {
     }
 }
 
+/// Twenty columns that are all but copies of one another, as lagged prices are, with parameters that leave them in.
+#[test]
+fn lagged_prices_are_fitted_by_every_kind_as_they_come() {
+    let (x, y) = walk(500, 20);
+    let raw = [
+        settings("ridge", &[("alpha", "1e-8"), ("scale", "none")]),
+        settings("lasso", &[("alpha", "1e-10"), ("scale", "none")]),
+        settings("elastic_net", &[("alpha", "1e-10"), ("scale", "none")]),
+        settings("logistic", &[("c", "1e6"), ("scale", "none")]),
+        settings("logistic", &[("c", "1e6")]),
+        settings("logistic", &[("c", "1e-6")]),
+        settings("lasso", &[("alpha", "1e-5")]),
+        settings("svr", &[("scale", "none"), ("kernel", "linear"), ("c", "1e-3"), ("epsilon", "1e-5")]),
+        settings("svr", &[("c", "10"), ("epsilon", "0.2")]),
+    ];
+    for settings in every_kind().iter().chain(&raw) {
+        let fitted = fit(settings, x.view(), y.view(), 1);
+        let fitted = fitted.unwrap_or_else(|error| panic!("{:?}: {error}", settings.params()));
+        let square = |errors: &mut dyn Iterator<Item = f64>| errors.map(|error| error * error).sum::<f64>();
+        let off =
+            square(&mut x.outer_iter().zip(&y).map(|(row, y)| fitted.predict(row.as_slice().unwrap()).y_pred - y));
+        let mean = y.mean().unwrap();
+        let off_by_mean = square(&mut y.iter().map(|y| y - mean));
+        assert!(off < off_by_mean * 1.3, "{:?}: {off} against {off_by_mean}", settings.params());
+    }
+}
+
 #[test]
 fn only_the_kinds_that_draw_look_at_the_seed() {
     let (x, y) = walk(300, 6);
