@@ -144,7 +144,6 @@ mod tests {
                 max_live_size: Size::from_micros(1_000_000),
                 stale_quote: "30s".parse().unwrap(),
             },
-            registry: crate::config::RegistryConfig::default(),
             promotion: PromotionConfig {
                 mode: PromotionMode::Auto,
                 live_slots: 1,
