@@ -405,12 +405,30 @@ impl Handler<Drain> for Director {
     }
 }
 
+/// Reads the configuration once while bars go on: what it names for the first time may have to be fetched from afar, and
+/// is at hand when it is read again between two slices.
+async fn read_ahead(inner: &Mutex<Inner>) -> Result<(), ControlError> {
+    let (file, resolver, pins) = {
+        let held = inner.lock().await;
+        let Some(file) = held.file.clone() else { return Ok(()) };
+        (file, Arc::clone(&held.resolver), held.settlement.config().pins.clone())
+    };
+    let read = move || config::load(&file, &Pinned { pins: &pins, inner: &*resolver }).map(drop);
+    match tokio::task::spawn_blocking(read).await {
+        Ok(read) => read.map_err(|error| ControlError::Invalid(error.to_string())),
+        Err(error) => Err(ControlError::Unavailable(format!("the configuration was not read: {error}"))),
+    }
+}
+
 impl Handler<Operate> for Director {
     type Result = ResponseFuture<Result<Done, ControlError>>;
 
     fn handle(&mut self, message: Operate, _: &mut Self::Context) -> Self::Result {
         let (inner, at_rest) = (Arc::clone(&self.inner), Arc::clone(&self.at_rest));
         Box::pin(async move {
+            if message.0 == Command::Reload {
+                read_ahead(&inner).await?;
+            }
             // A command is durable once answered, so it waits for a place that a restart can go on from.
             loop {
                 let mut held = inner.lock().await;

@@ -195,7 +195,7 @@ mod tests {
             ("lags = 2", "lags = 5000", "5000 columns"),
             ("lags = 2", "lgas = 2", "lgas"),
             ("probes = ", "probe = ", "probe"),
-            ("bar = ", "bar ", "bar"),
+            ("bar = ", "bar ", "expected"),
         ] {
             let said = Note::parse(&GOOD.replace(from, to), "m.onnx").unwrap_err().to_string();
             assert!(said.contains("m.onnx") && said.contains(part), "{said}");
