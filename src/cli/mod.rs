@@ -11,6 +11,7 @@ mod operate;
 pub mod output;
 pub mod resample;
 mod run;
+pub mod sim;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
