@@ -30,6 +30,8 @@ use super::world::World;
 
 /// Bytes of a body at most.
 const BODY_BYTES: usize = 1 << 20;
+/// How often a stream that is stalled looks whether it may go on.
+const STALL_LOOK: Duration = Duration::from_millis(20);
 /// The longest sleep of the clock's task, so that what depends on the time alone is seen soon.
 const NAP_MAX: Duration = Duration::from_millis(200);
 /// The shortest: a busy market is worked off in slices.
@@ -78,10 +80,16 @@ impl Shared {
         self.bell.notify_one();
     }
 
-    /// Whether streams are to stay silent.
-    pub(super) fn is_stalled(&self) -> bool {
+    fn is_stalled(&self) -> bool {
         let world = self.lock();
         world.clock.now() < world.hub.stalled_until
+    }
+
+    /// Waits while streams are to stay silent.
+    pub(super) async fn calm(&self) {
+        while self.is_stalled() {
+            tokio::time::sleep(STALL_LOOK).await;
+        }
     }
 }
 

@@ -107,10 +107,7 @@ async fn poll(shared: &Arc<Shared>, parameters: &Parameters, granted: Granted) -
             // Whatever ends the wait, the next look finds what there is.
             drop(tokio::time::timeout_at(deadline.into(), bell.notified()).await);
         }
-        if shared.is_stalled() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        }
+        shared.calm().await;
         let mut world = shared.lock();
         let Some(session) = world.hub.sessions.get_mut(&granted.session) else { break };
         let before = text.len();
@@ -155,6 +152,13 @@ async fn pour(shared: Arc<Shared>, granted: Granted, room: u64, sender: mpsc::Se
     let mut written = Instant::now();
     let mut text = granted.head.clone();
     loop {
+        tokio::select! {
+            () = shared.calm() => {}
+            _ = cut.changed() => {
+                snap(&sender).await;
+                break;
+            }
+        }
         if !text.is_empty() {
             left = left.saturating_sub(text.len() as u64);
             if sender.send(Ok(Bytes::from(std::mem::take(&mut text)))).await.is_err() {
@@ -162,19 +166,10 @@ async fn pour(shared: Arc<Shared>, granted: Granted, room: u64, sender: mpsc::Se
             }
             written = Instant::now();
         }
-        if shared.is_stalled() {
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(20)) => continue,
-                _ = cut.changed() => {
-                    snap(&sender).await;
-                    break;
-                }
-            }
-        }
         let (next, bell, keepalive) = {
             let mut world = shared.lock();
             let Some(session) = world.hub.sessions.get_mut(&granted.session) else { return };
-            if left < 1_000 {
+            if left < 1_000 && session.binding == granted.binding {
                 session.is_looping = true;
             }
             let next = session.next(granted.binding);

@@ -18,8 +18,6 @@ use crate::sim::ig::world::World;
 
 /// Bytes of one message at most: several requests may share one.
 const MESSAGE_BYTES: usize = 1 << 20;
-/// How often a transport that is stalled looks whether it may go on.
-const STALL_LOOK: Duration = Duration::from_millis(20);
 
 /// The session that a socket carries.
 #[derive(Debug, Default)]
@@ -87,10 +85,7 @@ where
     let (mut sink, mut source) = socket.split();
     let mut written = Instant::now();
     loop {
-        if shared.is_stalled() {
-            tokio::time::sleep(STALL_LOOK).await;
-            continue;
-        }
+        shared.calm().await;
         let (next, is_over) = {
             let mut world = shared.lock();
             let next = carried.next(&mut world);
@@ -122,6 +117,8 @@ where
                     }
                     None => Waited::Message(source.next().await),
                 };
+                // A stall may have begun while we waited.
+                shared.calm().await;
                 match waited {
                     Waited::Rung => continue,
                     Waited::Silent => "PROBE\r\n".to_owned(),
