@@ -1,7 +1,7 @@
 //! Bars of the past and the present at every resolution of the price history.
 //!
-//! What happened since the start is kept as bars at four lengths, each as far back as the venue's history reaches at it;
-//! what lies before is made by [`Past`] as it is asked for.
+//! What happened since the start is kept as quotes and as bars at three lengths, each as far back as the venue's history
+//! reaches at it; what lies before is made by [`Past`] as it is asked for.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::domain::{Micros, Ohlc, Price, Tick, UtcMicros};
 
 use super::past::Past;
+use super::quotes::Quotes;
 
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -165,7 +166,9 @@ impl Ring {
 #[derive(Debug)]
 pub(super) struct History {
     past: Past,
-    rings: [Ring; 4],
+    /// For bars shorter than a minute.
+    quotes: Quotes,
+    rings: [Ring; 3],
     /// Minutes of days of the past.
     minutes: BTreeMap<i64, Arc<Vec<Candle>>>,
     /// Days of the past.
@@ -174,12 +177,14 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(past: Past) -> Self {
-        let rings = [SECOND, MINUTE, 5 * MINUTE, DAY].map(Ring::new);
-        Self { past, rings, minutes: BTreeMap::new(), days: BTreeMap::new() }
+        let rings = [MINUTE, 5 * MINUTE, DAY].map(Ring::new);
+        let quotes = Quotes::new(Scale::Length(SECOND).depth().0);
+        Self { past, quotes, rings, minutes: BTreeMap::new(), days: BTreeMap::new() }
     }
 
     /// Takes in a quote; quotes come in order of time.
     pub(super) fn add(&mut self, tick: &Tick) {
+        self.quotes.add(tick);
         for ring in &mut self.rings {
             ring.add(tick);
         }
@@ -208,8 +213,10 @@ impl History {
             self.append_past(&mut basic, day, length, from, to);
             day += 1;
         }
-        let ring = self.rings.iter().rev().find(|ring| length % ring.length == 0);
-        basic.extend(ring.into_iter().flat_map(|ring| ring.between(from, to)).copied());
+        match self.rings.iter().rev().find(|ring| length % ring.length == 0) {
+            Some(ring) => basic.extend(ring.between(from, to)),
+            None => basic.extend(resample(self.quotes.between(from, to), SECOND)),
+        }
         fold(&basic, scale)
     }
 
@@ -217,7 +224,7 @@ impl History {
         let is_wanted = |bar: &&Candle| (from..to).contains(&bar.start.0);
         if length < MINUTE {
             let ticks = self.past.ticks(day);
-            basic.extend(resample(&ticks, SECOND).iter().filter(is_wanted));
+            basic.extend(resample(ticks, SECOND).iter().filter(is_wanted));
         } else if length < DAY {
             basic.extend(self.minutes_of(day).iter().filter(is_wanted));
         } else {
@@ -229,7 +236,7 @@ impl History {
         if let Some(known) = self.minutes.get(&day) {
             return Arc::clone(known);
         }
-        let made = Arc::new(resample(&self.past.ticks(day), MINUTE));
+        let made = Arc::new(resample(self.past.ticks(day), MINUTE));
         if self.minutes.len() >= DAYS_KEPT {
             self.minutes.pop_first();
         }
@@ -241,7 +248,7 @@ impl History {
         if let Some(known) = self.days.get(&day) {
             return Some(*known);
         }
-        let made = resample(&self.past.ticks(day), DAY).pop()?;
+        let made = resample(self.past.ticks(day), DAY).pop()?;
         self.days.insert(day, made);
         Some(made)
     }
@@ -265,13 +272,13 @@ impl History {
 }
 
 /// Quotes to bars.
-fn resample(ticks: &[Tick], length: i64) -> Vec<Candle> {
+fn resample(ticks: impl IntoIterator<Item = Tick>, length: i64) -> Vec<Candle> {
     let mut bars: Vec<Candle> = Vec::new();
     for tick in ticks {
         let start = Scale::Length(length).floor(tick.time);
         match bars.last_mut() {
-            Some(last) if last.start == start => last.add(tick),
-            _ => bars.push(Candle::of(start, tick)),
+            Some(last) if last.start == start => last.add(&tick),
+            _ => bars.push(Candle::of(start, &tick)),
         }
     }
     bars
@@ -364,6 +371,8 @@ mod tests {
         for second in 0..400_000 {
             history.add(&tick(end.0 + second * 7 * SECOND, 9_700));
         }
-        assert!(history.rings[0].bars.len() <= 4 * 86_400 / 7 + 2, "{}", history.rings[0].bars.len());
+        assert!(history.rings[0].bars.len() <= 40 * 1_440 + 2, "{}", history.rings[0].bars.len());
+        let oldest = history.quotes.between(i64::MIN, i64::MAX).next().unwrap().time;
+        assert!(oldest.0 >= end.0 + (400_000 * 7 * SECOND) - 4 * DAY - 2 * HOUR, "{oldest}");
     }
 }

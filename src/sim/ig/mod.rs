@@ -22,6 +22,7 @@ mod history;
 mod listing;
 mod past;
 mod prices;
+mod quotes;
 mod records;
 mod requests;
 mod rest;
