@@ -2,7 +2,7 @@
 //!
 //! Most tests let the venue's clock stand and give every quote themselves, so that each figure can be worked by hand.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod client;
 mod dealing;
