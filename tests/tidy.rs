@@ -33,7 +33,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("promoter", &["config", "control", "domain", "flow"]),
     // The broker takes only what the desk approved: the one word it knows of the desk, see `NARROW`.
     ("broker", &["desk", "domain"]),
-    ("sim", &["broker", "desk", "domain"]),
+    // The simulator of IG has a clock of its own, which begins at the wall's.
+    ("sim", &["broker", "clock", "desk", "domain"]),
     ("desk", &["broker", "config", "domain", "flow", "store"]),
     ("store", &["control", "domain", "flow", "ledger"]),
     (
@@ -111,6 +112,7 @@ const ACTORS: &[&str] =
 const SHELLS: &[&str] = &[
     "src/main.rs",
     "src/app/",
+    "src/bin/",
     "src/cli/",
     "src/config/mod.rs",
     "src/deploy/",
@@ -122,6 +124,7 @@ const SHELLS: &[&str] = &[
     "src/process/",
     "src/registry/",
     "src/server/",
+    "src/sim/ig/server.rs",
     "src/store/",
     "src/telemetry/log.rs",
 ];
@@ -195,7 +198,7 @@ fn is_under(path: &str, places: &[&str]) -> bool {
 fn room_of(path: &str) -> Option<&str> {
     let inner = path.strip_prefix("src/")?;
     let room = inner.split('/').next()?.trim_end_matches(".rs");
-    (!matches!(room, "lib" | "main")).then_some(room)
+    (!matches!(room, "lib" | "main" | "bin")).then_some(room)
 }
 
 /// The rooms that `code` names after `crate::`, each with the text that names it.

@@ -16,6 +16,7 @@ pub mod output;
 mod ready;
 pub mod resample;
 mod run;
+pub mod sim;
 mod train;
 mod train_file;
 
