@@ -16,6 +16,7 @@ pub mod control;
 pub mod domain;
 pub mod flow;
 pub mod http;
+pub mod statistics;
 
 pub mod bars;
 pub mod feed;

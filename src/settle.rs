@@ -517,6 +517,9 @@ impl Settlement {
                     model: candidate.id.clone(),
                     content_hash: candidate.content_hash,
                     floor_r: candidate.risk.floor_r,
+                    cap_r: candidate.risk.cap_r,
+                    market: self.config.market(candidate.epic).epic.to_string(),
+                    rho_micros: candidate.risk.rho_micros,
                 },
             );
             let entry = &mut self.roster[seat.0 as usize];
@@ -649,7 +652,7 @@ impl Settlement {
     fn right_of(&self, change: &Change) -> Option<LiveRight> {
         let candidate = self.candidates.get(&change.seat)?;
         let market = self.config.market(candidate.epic);
-        let size = self.promoter.live_size(candidate.size, market.size_min);
+        let size = self.promoter.live_size(change.seat, candidate.size, market.size_min);
         LiveRight::of(change, candidate, self.generation(change.seat), market, size)
     }
 

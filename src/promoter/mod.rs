@@ -6,16 +6,20 @@
 //!
 //! Everything here is pure: no clock, no file, no thread. Time is the event time of the round that is handed in, sums
 //! run in a fixed order, and the same calls give the same bits. `docs/PROMOTION.md` holds the formulas and what they
-//! promise. What later storeys add (drawdown, deflated Sharpe, challenger against champion, decay, parity) is not here.
+//! promise.
 
 mod audit;
 mod checkpoint;
 mod commands;
 mod evidence;
 mod gates;
+mod live;
+mod places;
 mod policy;
 mod reads;
 mod records;
+mod reign;
+mod rounds;
 mod seat;
 mod slots;
 #[cfg(test)]
@@ -24,7 +28,7 @@ mod verify;
 
 pub use audit::{GENESIS, with_wall_time};
 pub use checkpoint::RestoreError;
-pub use evidence::{Evidence, Sum};
+pub use evidence::Evidence;
 pub use gates::{Gate, GateInputs, gates, threshold};
 pub use policy::{Promoter, RegisterInfo};
 pub use reads::{EvidenceRow, RankKey};

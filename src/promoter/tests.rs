@@ -9,32 +9,23 @@ use crate::domain::{ContentHash, Episode, Money, SeatIdx, Size, UtcMicros};
 use crate::flow::{Change, State, Verdict};
 
 pub(super) fn config() -> PromotionConfig {
-    PromotionConfig {
-        mode: PromotionMode::Auto,
-        live_slots: 1,
-        alpha: 0.05,
-        alpha_slots: 128,
-        slot_first_share: 0.8,
-        slot_dead: 1e-6,
-        floor_r: 3.0,
-        null_edge_r: 0.0,
-        cost_stress: 1.25,
-        bets: 12,
-        lambda_min: 0.01,
-        lambda_cap: 0.9,
-        min_episodes: 100,
-        min_days: 0,
-        min_active_days: 0,
-        confirm_events: 1,
-        ramp: vec![0.25, 0.5, 1.0],
-        cooldown_days: 14,
-        cooldown_episodes: 50,
-        max_reentries: 2,
-    }
+    PromotionConfig { min_days: 0, min_active_days: 0, min_dsr: 0.0, ..PromotionConfig::default() }
 }
 
 const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
+
+fn info(seat: SeatIdx, model: &str, content: u8) -> RegisterInfo {
+    RegisterInfo {
+        seat,
+        model: model.into(),
+        content_hash: ContentHash([content; 32]),
+        floor_r: 3.0,
+        cap_r: 10.0,
+        market: "A".to_owned(),
+        rho_micros: 1e7,
+    }
+}
 
 /// A promoter with its rounds an hour apart; every audit record is kept.
 struct Arena {
@@ -63,7 +54,7 @@ impl Arena {
     fn add(&mut self, model: &str, content: u8) -> SeatIdx {
         let seat = SeatIdx(u32::try_from(self.numbers.len()).unwrap());
         self.numbers.push(0);
-        let info = RegisterInfo { seat, model: model.into(), content_hash: ContentHash([content; 32]), floor_r: 3.0 };
+        let info = info(seat, model, content);
         self.promoter.register(self.time, &info);
         self.promoter.on_warm(seat, self.time);
         seat
@@ -204,7 +195,7 @@ fn an_eligible_candidate_that_no_longer_passes_goes_back() {
         changes = arena.round(&[(0, -1.0)]);
     }
     assert_eq!(steps(&changes), [(0, State::Eligible, State::Shadow)]);
-    assert_eq!(changes[0].reason, "no longer passes G1 evidence");
+    assert_eq!(changes[0].reason, "no longer passes G1 evidence, G8 family bound");
     assert!(arena.promoter.is_quiet());
     arena.verified();
 }
@@ -233,7 +224,7 @@ fn promote_names_the_gates_it_misses_and_obeys_an_override_with_a_reason_for_eve
     let promoter = &mut arena.promoter;
     assert_eq!(
         promoter.promote("m0", arena.time, Some("please"), false, true).unwrap_err(),
-        ControlError::Refused("m0 misses G1 evidence, G2 episodes, G3 days".to_owned())
+        ControlError::Refused("m0 misses G1 evidence, G2 episodes, G3 days, G8 family bound, G9 top share".to_owned())
     );
     for reason in [None, Some("  ")] {
         assert!(matches!(promoter.promote("m0", arena.time, reason, true, true), Err(ControlError::Invalid(_))));
@@ -357,7 +348,7 @@ fn an_outcome_that_is_no_number_is_refused_and_blocks() {
 #[test]
 fn generations_rise_when_content_comes_back_and_not_on_restart() {
     let mut arena = Arena::new(&config(), 1);
-    let info = RegisterInfo { seat: SeatIdx(0), model: "m0".into(), content_hash: ContentHash([0; 32]), floor_r: 3.0 };
+    let info = info(SeatIdx(0), "m0", 0);
     assert_eq!(arena.promoter.register(arena.time, &info), 0, "a restart");
     assert_eq!(arena.promoter.trials(), 1);
     let changes = arena.promoter.retire_removed(arena.time, |_, _| false);
@@ -440,8 +431,8 @@ fn a_new_configuration_takes_effect_or_is_refused_by_its_keys() {
 #[test]
 fn live_size_is_the_first_step_of_the_ramp_within_its_bounds() {
     let of = |step: f64, size: &str, least: &str| {
-        let promoter = Promoter::new(&PromotionConfig { ramp: vec![step, 1.0], ..config() }, "EUR", "");
-        promoter.live_size(size.parse::<Size>().unwrap(), least.parse::<Size>().unwrap()).to_string()
+        let arena = Arena::new(&PromotionConfig { ramp: vec![step, 1.0], ..config() }, 1);
+        arena.promoter.live_size(SeatIdx(0), size.parse::<Size>().unwrap(), least.parse::<Size>().unwrap()).to_string()
     };
     assert_eq!(of(0.25, "1", "0.1"), "0.25");
     assert_eq!(of(0.25, "1", "0.5"), "0.5", "at least what the market deals");
@@ -522,7 +513,7 @@ fn a_lean_checkpoint_and_the_ledger_give_the_same_promoter() {
 fn bytes_that_are_no_checkpoint_are_refused() {
     let good = Arena::new(&config(), 2).promoter.checkpoint();
     assert_eq!(Promoter::restore(&[9, 9]).unwrap_err(), RestoreError::Version { got: 9 });
-    for bytes in [&[][..], &[1], &good[..good.len() / 2]] {
+    for bytes in [&[][..], &[2], &good[..good.len() / 2]] {
         assert!(matches!(Promoter::restore(bytes), Err(RestoreError::Corrupt(_))), "{}", bytes.len());
     }
 }

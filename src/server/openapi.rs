@@ -301,6 +301,8 @@ fn schemas() -> Value {
             ("state", schema_ref("State")),
             ("gates", list("Gate")),
             ("expected_days_to_decision", number_or_null()),
+            ("expected_days_low", number_or_null()),
+            ("expected_days_high", number_or_null()),
         ]),
     );
     let pair = json!({ "type": "array", "prefixItems": [{ "type": "string" }, { "type": "string" }], "items": false });

@@ -302,7 +302,13 @@ impl Control for DemoControl {
     }
 
     fn explain(&self, model: String) -> BoxFuture<'_, Result<Explanation, ControlError>> {
-        let gate = |gate: &str, value, limit, verdict| GateVerdict { gate: gate.to_owned(), value, limit, verdict };
+        let gate = |gate: &str, value, limit, verdict| GateVerdict {
+            gate: gate.to_owned(),
+            value,
+            limit,
+            verdict,
+            missing: None,
+        };
         Box::pin(ready(self.find(&model).map(|(row, _)| Explanation {
             model: row.model.clone(),
             state: row.state,
@@ -315,6 +321,8 @@ impl Control for DemoControl {
                 gate("G11 correlation", None, Some(0.7), Verdict::Unknown),
             ],
             expected_days_to_decision: Some(8.6),
+            expected_days_low: Some(6.0),
+            expected_days_high: Some(14.0),
         })))
     }
 
