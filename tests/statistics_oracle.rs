@@ -308,7 +308,7 @@ fn statistics_oracle_comparison() {
             let rows = rows(&case["returns"]);
             let block = number(&case["block_size"]);
             // More than the reference drew, so that its own noise alone is left between the two.
-            let repetitions = 4 * usize::try_from(case["reps"].as_u64().unwrap()).unwrap();
+            let repetitions = 25 * usize::try_from(case["reps"].as_u64().unwrap()).unwrap();
             let comparison = Comparison::of(&rows, block, repetitions, case["seed"].as_u64().unwrap());
             let got = comparison.superior_ability();
             for key in ["spa_vs_zero", "spa_other_seed"] {

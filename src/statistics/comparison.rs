@@ -109,9 +109,15 @@ impl Comparison {
             let worst = pairs()
                 .map(|(i, j)| (gap(&self.means, i, j) / spread[i][j], i))
                 .fold((f64::NEG_INFINITY, left[0]), |best, next| if next.0 > best.0 { next } else { best });
+            // A pair and the same pair turned round differ in sign alone.
             let is_above = |row: &&Vec<f64>| {
-                let largest =
-                    pairs().map(|(i, j)| (gap(row, i, j) - gap(&self.means, i, j)) / spread[i][j]).fold(0.0, f64::max);
+                let mut largest = 0.0f64;
+                for (place, i) in left.iter().enumerate() {
+                    for j in &left[..place] {
+                        let error = gap(row, *i, *j) - gap(&self.means, *i, *j);
+                        largest = largest.max((error / spread[*i][*j]).abs());
+                    }
+                }
                 worst.0.max(0.0) < largest
             };
             (self.resampled.iter().filter(is_above).count() as f64 / reps, worst.1)

@@ -5,20 +5,23 @@
 
 use super::draws::Draws;
 
-/// Fills `at` with the places of one resample of `at.len()` observations: blocks that start anywhere, are of geometric
-/// length with that mean, and go round the end.
+/// Draws the blocks of one resample of `n` observations: each starts anywhere, is of geometric length with that mean, and
+/// goes round the end; the last is cut so that all together are `n`. `each` takes start and length, which is at most `n`.
 ///
 /// # Panics
-/// If `at` is empty.
-pub fn resample(draws: &mut Draws, mean_block: f64, at: &mut [usize]) {
-    let n = at.len();
-    let restart = 1.0 / mean_block;
-    let mut place = draws.below(n);
-    for (t, slot) in at.iter_mut().enumerate() {
-        if t > 0 {
-            place = if draws.uniform() < restart { draws.below(n) } else { (place + 1) % n };
-        }
-        *slot = place;
+/// If `n` is 0 or the mean is below 1.
+pub fn blocks(draws: &mut Draws, mean_block: f64, n: usize, mut each: impl FnMut(usize, usize)) {
+    assert!(mean_block >= 1.0, "a block of {mean_block} observations is none");
+    // ln P(a block goes on); -inf for blocks of one.
+    let goes_on = (-1.0 / mean_block).ln_1p();
+    let mut left = n;
+    while left > 0 {
+        let start = draws.below(n);
+        let further = (1.0 - draws.uniform()).ln() / goes_on;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is not negative, and cut at once")]
+        let length = (further as usize).saturating_add(1).min(left);
+        each(start, length);
+        left -= length;
     }
 }
 
@@ -29,16 +32,24 @@ pub fn resample(draws: &mut Draws, mean_block: f64, at: &mut [usize]) {
 #[must_use]
 pub fn means(rows: &[Vec<f64>], mean_block: f64, repetitions: usize, seed: u64) -> Vec<Vec<f64>> {
     let (n, k) = (rows.len(), rows[0].len());
+    // Sums from the first row on, twice round, so that the sum of any block is one difference.
+    let mut sums = vec![vec![0.0; k]];
+    for row in rows.iter().chain(rows) {
+        let last = &sums[sums.len() - 1];
+        let next = last.iter().zip(row).map(|(sum, x)| sum + x).collect();
+        sums.push(next);
+    }
     let mut draws = Draws::new(seed, 0);
-    let mut at = vec![0; n];
     (0..repetitions)
         .map(|_| {
-            resample(&mut draws, mean_block, &mut at);
-            let mut sums = vec![0.0; k];
-            for place in &at {
-                sums.iter_mut().zip(&rows[*place]).for_each(|(sum, x)| *sum += x);
-            }
-            sums.iter().map(|sum| sum / n as f64).collect()
+            let mut total = vec![0.0; k];
+            blocks(&mut draws, mean_block, n, |start, length| {
+                let (from, to) = (&sums[start], &sums[start + length]);
+                for ((total, from), to) in total.iter_mut().zip(from).zip(to) {
+                    *total += to - from;
+                }
+            });
+            total.iter().map(|sum| sum / n as f64).collect()
         })
         .collect()
 }
@@ -107,15 +118,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_run_on_and_have_the_mean_length() {
-        let mut draws = Draws::new(3, 0);
-        let mut at = vec![0; 100_000];
-        resample(&mut draws, 8.0, &mut at);
-        let jumps = at.windows(2).filter(|pair| (pair[0] + 1) % at.len() != pair[1]).count();
-        let mean = at.len() as f64 / (jumps + 1) as f64;
-        assert!((mean - 8.0).abs() < 0.3, "{mean}");
-        resample(&mut draws, 1e18, &mut at[..5]);
-        assert!(at[..5].windows(2).all(|pair| (pair[0] + 1) % 5 == pair[1]), "round the end: {:?}", &at[..5]);
+    fn blocks_have_the_mean_length_and_make_up_the_whole() {
+        let (mut draws, mut count, mut total) = (Draws::new(3, 0), 0, 0);
+        blocks(&mut draws, 8.0, 100_000, |start, length| {
+            assert!(start < 100_000 && length > 0);
+            (count, total) = (count + 1, total + length);
+        });
+        let mean = total as f64 / f64::from(count);
+        assert!(total == 100_000 && (mean - 8.0).abs() < 0.3, "{mean}");
+        blocks(&mut draws, 1e18, 5, |_, length| assert_eq!(length, 5));
+        blocks(&mut draws, 1.0, 50, |_, length| assert_eq!(length, 1));
     }
 
     #[test]
