@@ -75,6 +75,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "promoter",
             "server",
             "sim",
+            "statistics",
             "store",
             "telemetry",
         ],

@@ -3,6 +3,7 @@
 
 pub mod check;
 mod client;
+mod evidence;
 mod export;
 mod graph;
 mod inspect;
@@ -20,6 +21,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 pub use self::client::Client;
+pub use self::evidence::EvidenceArgs;
 pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
 use self::output::Failure;
@@ -106,6 +108,8 @@ pub enum Command {
     Reload(ReachArgs),
     /// Write trades, predictions, bars or quotes as CSV
     Export(ExportArgs),
+    /// Tell every statistic of a list of outcomes in R, wherever it comes from
+    Evidence(EvidenceArgs),
     /// Draw what the configuration declares, as Mermaid
     Graph,
     /// Examine the record of every decision
@@ -380,6 +384,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Resume(args) => operate::resume(shared, args),
         Command::Reload(reach) => operate::reload(shared, &reach),
         Command::Export(args) => export::export(shared, &args),
+        Command::Evidence(args) => evidence::evidence(shared, &args),
         Command::Graph => graph::graph(shared),
         Command::Audit(AuditCommand::Verify(reading)) => inspect::audit_verify(shared, &reading),
         Command::Completions { shell } => completions(shared, shell),

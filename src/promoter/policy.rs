@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::audit::{Chain, Kind, Trigger};
 use super::evidence::Evidence;
 use super::gates::{GateInputs, gates, threshold};
-use super::seat::{Identity, Lineage, Scored, Seat, Told, bounds_of, days};
+use super::seat::{Identity, Lineage, PaperTotals, Scored, Seat, Told, bounds_of, days};
 use super::slots::SlotTable;
 use crate::config::{EvidenceUnit, PromotionConfig, PromotionMode};
 use crate::control::ControlError;
@@ -129,6 +129,7 @@ impl Promoter {
             place: None,
             is_in_slot: false,
             evidence: Evidence::new(&self.config, floor_r, cap_r, None),
+            paper: PaperTotals::default(),
             first_opened: None,
             last_closed: None,
             last_active_day: None,
@@ -209,6 +210,9 @@ impl Promoter {
         self.turn_day(time, day, changes);
         let seat = &mut self.seats[at];
         seat.last_number = episode.number;
+        if seat.state != State::Retired {
+            seat.paper.add(episode.profit);
+        }
         if !seat.counts(episode.opened) || seat.state == State::Retired {
             return;
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gates::{gates, threshold};
 use super::policy::Promoter;
-use super::seat::Seat;
+use super::seat::{PaperTotals, Seat};
 use crate::control::ControlError;
 use crate::domain::{ContentHash, ModelId, SeatIdx, UtcMicros};
 use crate::flow::{Explanation, State};
@@ -45,8 +45,10 @@ pub struct EvidenceRow {
     pub slot: Option<u32>,
     /// What it started with there.
     pub start_wealth: Option<f64>,
-    /// `no_slot`, `data`, `floor_breach`, `override`.
+    /// `no_slot`, `data`, `floor_breach`, `override`, `futile`, `copy_of:` and the first of its kind.
     pub flags: Vec<String>,
+    /// Of one that was retired by its record: what its paper ledger came to until then. The ledger itself goes on.
+    pub ended: Option<PaperTotals>,
 }
 
 /// Which mean a candidate is taken to have: the one it had, or that by one standard error higher or lower.
@@ -126,7 +128,21 @@ impl Promoter {
             slot: seat.place.filter(|_| seat.is_in_slot).map(|place| place.index),
             start_wealth: evidence.start_wealth(),
             flags: self.flags(at),
+            ended: seat.is_futile.then_some(seat.paper),
         }
+    }
+
+    /// Whether the evidence of a seat would still pass its gate if what is open were closed now at a loss of `-x` R (a
+    /// gain counts as nothing); `None` where it does not pass as it is.
+    ///
+    /// # Panics
+    /// If the seat was never registered.
+    #[must_use]
+    pub fn bears_open_loss(&self, seat: SeatIdx, x: f64) -> Option<bool> {
+        let evidence = &self.seats[self.at(seat)].evidence;
+        let limit = threshold(&self.config);
+        evidence.log_wealth().filter(|wealth| *wealth >= limit)?;
+        Some(evidence.log_wealth_after(x.min(0.0))? >= limit)
     }
 
     /// Where a seat stands among all: live ones first and then those that are eligible, both by lower bound times
@@ -217,6 +233,15 @@ impl Promoter {
     #[must_use]
     pub fn state(&self, seat: SeatIdx) -> State {
         self.seats[self.at(seat)].state
+    }
+
+    /// Whether a seat was retired by its record, for want of prospects, and not by anybody's word.
+    ///
+    /// # Panics
+    /// If the seat was never registered.
+    #[must_use]
+    pub fn is_futile(&self, seat: SeatIdx) -> bool {
+        self.seats[self.at(seat)].is_futile
     }
 
     /// The log wealth that G1 asks for: `ln(M / alpha)`.

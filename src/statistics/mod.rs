@@ -12,6 +12,7 @@ pub mod multiplicity;
 pub mod overfitting;
 pub mod performance;
 pub mod predictable;
+pub mod record;
 pub mod resampling;
 pub mod sharpe;
 pub mod sums;

@@ -18,7 +18,11 @@ pub fn blocks(draws: &mut Draws, mean_block: f64, n: usize, mut each: impl FnMut
     while left > 0 {
         let start = draws.below(n);
         let further = (1.0 - draws.uniform()).ln() / goes_on;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is not negative, and cut at once")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is not negative, and cut at once"
+        )]
         let length = (further as usize).saturating_add(1).min(left);
         each(start, length);
         left -= length;
