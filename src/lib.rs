@@ -29,6 +29,8 @@ pub mod seats;
 
 pub mod promoter;
 
+pub mod calibrate;
+
 pub mod broker;
 pub mod desk;
 

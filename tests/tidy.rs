@@ -25,6 +25,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ledger", &["domain", "store"]),
     ("seats", &["domain", "flow", "ledger", "models", "store"]),
     ("promoter", &["config", "control", "domain", "flow", "statistics"]),
+    // Simulations of the promoter and its parts: they need nothing that trades.
+    ("calibrate", &["config", "domain", "flow", "promoter", "statistics"]),
     // The broker takes only what the desk approved: the one word it knows of the desk, see `NARROW`.
     ("broker", &["desk", "domain"]),
     ("sim", &["broker", "desk", "domain"]),
@@ -45,13 +47,17 @@ const ROOMS: &[(&str, &[&str])] = &[
         "app",
         &[
             "bars",
+            "clock",
             "config",
             "control",
             "domain",
             "feed",
             "flow",
+            "http",
             "ledger",
             "models",
+            // The arena's key signs what the promoter recorded.
+            "promoter",
             "seats",
             "server",
             "settle",
@@ -64,6 +70,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "app",
             "bars",
+            "calibrate",
             "config",
             "control",
             "domain",

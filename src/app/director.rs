@@ -9,6 +9,7 @@ use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify};
 
+use super::sealing::{Anchor, seal};
 use crate::config::{self, Config, Difference};
 use crate::control::{Command, ControlError, Done, ModelView};
 use crate::domain::SeatIdx;
@@ -110,6 +111,9 @@ pub(super) struct Inner {
     pub(super) owes_flush: bool,
     /// The resampler at the last place to go on from.
     pub(super) bars: Vec<u8>,
+    /// What audit records are signed with, and where the head of their chain is noted; a replay has neither.
+    pub(super) sealer: Option<crate::promoter::Sealer>,
+    pub(super) anchor: Option<Anchor>,
     /// Whether that place is now: not in the middle of a run of slices that the pump cut from one block.
     pub(super) is_at_rest: bool,
 }
@@ -203,15 +207,21 @@ impl Inner {
         Ok(())
     }
 
-    async fn append(&mut self, commit: crate::store::Commit, is_durable: bool) -> Result<(), Stopped> {
+    async fn append(&mut self, mut commit: crate::store::Commit, is_durable: bool) -> Result<(), Stopped> {
         if !self.settlement.is_recording() {
             return Ok(());
         }
+        let head = self.sealer.as_ref().and_then(|sealer| seal(&mut commit, sealer));
         let (begun, blocks) = (Instant::now(), commit.blocks.len() as u64);
         match self.store.send(Append { commit, is_durable }).await {
             Ok(Ok(())) => {
                 if is_durable {
                     metrics::store_flushed(blocks, begun.elapsed());
+                }
+                if let (Some(head), Some(anchor)) = (head, self.anchor.clone()) {
+                    // Not waited for: an address that is slow must not hold up a round.
+                    let arena = self.settlement.config().arena.name.clone();
+                    drop(tokio::spawn(anchor.note(arena, head)));
                 }
                 Ok(())
             }

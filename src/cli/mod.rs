@@ -1,6 +1,8 @@
 //! The commands and their help. Each family has its file; this one holds what they share: the tree that clap reads,
 //! and the way from arguments to an exit code.
 
+mod audit;
+mod calibrate;
 pub mod check;
 mod client;
 mod evidence;
@@ -20,6 +22,8 @@ use std::str::FromStr;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
+pub use self::audit::{AuditCommand, AuditExportArgs, VerifyArgs};
+pub use self::calibrate::CalibrateArgs;
 pub use self::client::Client;
 pub use self::evidence::EvidenceArgs;
 pub use self::graph::mermaid;
@@ -108,6 +112,8 @@ pub enum Command {
     Reload(ReachArgs),
     /// Write trades, predictions, bars or quotes as CSV
     Export(ExportArgs),
+    /// Measure what the configured [promotion] promises, on simulated tournaments
+    Calibrate(CalibrateArgs),
     /// Tell every statistic of a list of outcomes in R, wherever it comes from
     Evidence(EvidenceArgs),
     /// Draw what the configuration declares, as Mermaid
@@ -312,13 +318,6 @@ pub struct ExportArgs {
     pub epic: Option<String>,
 }
 
-/// `arena audit`.
-#[derive(Debug, Subcommand)]
-pub enum AuditCommand {
-    /// Prove that no record was altered, lost or moved, and that each decision follows from its record
-    Verify(ReadingArgs),
-}
-
 /// The shells that completions exist for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
@@ -384,9 +383,11 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Resume(args) => operate::resume(shared, args),
         Command::Reload(reach) => operate::reload(shared, &reach),
         Command::Export(args) => export::export(shared, &args),
+        Command::Calibrate(args) => calibrate::calibrate(shared, &args),
         Command::Evidence(args) => evidence::evidence(shared, &args),
         Command::Graph => graph::graph(shared),
-        Command::Audit(AuditCommand::Verify(reading)) => inspect::audit_verify(shared, &reading),
+        Command::Audit(AuditCommand::Verify(args)) => audit::verify(shared, &args),
+        Command::Audit(AuditCommand::Export(args)) => audit::export(shared, &args),
         Command::Completions { shell } => completions(shared, shell),
     }
     .map(|()| output::DONE)

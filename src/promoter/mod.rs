@@ -20,6 +20,7 @@ mod reads;
 mod records;
 mod reign;
 mod rounds;
+mod seal;
 mod seat;
 mod slots;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use evidence::Evidence;
 pub use gates::{Gate, GateInputs, gates, threshold};
 pub use policy::{Promoter, RegisterInfo};
 pub use reads::{EvidenceRow, RankKey};
+pub use seal::Sealer;
 pub use seat::PaperTotals;
 pub use slots::{Slot, SlotPlace, SlotTable, start_wealth};
 pub use verify::{VerifyError, VerifyReport, verify};

@@ -11,6 +11,7 @@ use super::evidence::{Evidence, FUTILITY_LEVEL};
 use super::gates::{GateInputs, gates, threshold};
 use super::records::sharpe_record;
 use super::reign::{Reign, Swap, swap_floor, swap_level, swap_threshold};
+use super::seal::is_signed;
 use super::seat::{days, family_level};
 use super::slots::start_wealth;
 use crate::config::{EvidenceUnit, PromotionConfig, PromotionMode, SlotReuse};
@@ -25,7 +26,7 @@ use crate::statistics::performance::{Drawdown, top_share};
 const TOLERANCE: f64 = 1e-9;
 
 /// A chain that holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyReport {
     /// Records in it.
     pub records: u64,
@@ -35,6 +36,10 @@ pub struct VerifyReport {
     pub demotions: u64,
     /// Decisions whose every number was computed again from its list of episodes.
     pub recomputed: u64,
+    /// Records that are signed.
+    pub signed: u64,
+    /// The public key that they are signed with, in hexadecimal digits: compare it with a note of it.
+    pub key: Option<String>,
     /// The hash of the last record. A chain that lost its end is known only by comparing this with a note of it.
     pub last_hash: String,
 }
@@ -78,6 +83,14 @@ pub enum VerifyError {
         /// Its number.
         seq: u64,
     },
+    /// Its signature is not that of its hash, or it has none although earlier ones have.
+    #[error("record {seq} is not signed as it should be: {why}")]
+    Unsigned {
+        /// Its number.
+        seq: u64,
+        /// How.
+        why: &'static str,
+    },
     /// It says what does not follow from what it holds.
     #[error("record {seq} ({model}) does not bear out: {what}")]
     Decision {
@@ -95,8 +108,7 @@ pub enum VerifyError {
 /// # Errors
 /// [`VerifyError`]: the first record that is wrong.
 pub fn verify(records: impl Iterator<Item = String>) -> Result<VerifyReport, VerifyError> {
-    let mut report =
-        VerifyReport { records: 0, promotions: 0, demotions: 0, recomputed: 0, last_hash: GENESIS.to_owned() };
+    let mut report = VerifyReport { last_hash: GENESIS.to_owned(), ..VerifyReport::default() };
     for text in records {
         let expected = report.records + 1;
         let malformed = |why: String| VerifyError::Malformed { place: expected, why };
@@ -116,6 +128,19 @@ pub fn verify(records: impl Iterator<Item = String>) -> Result<VerifyReport, Ver
         }
         if prev != report.last_hash {
             return Err(VerifyError::Unlinked { seq });
+        }
+        let signature = |name: &str| record.get(name).and_then(Value::as_str);
+        let unsigned = |why| Err(VerifyError::Unsigned { seq, why });
+        match (signature("sig"), signature("key"), &report.key) {
+            (Some(sig), Some(key), _) if !is_signed(hash, sig, key) => return unsigned("its signature is another's"),
+            (Some(_), Some(key), Some(before)) if key != before => return unsigned("it is signed with another key"),
+            (Some(_), Some(key), _) => {
+                report.signed += 1;
+                report.key = Some(key.to_owned());
+            }
+            // An arena has its key from the first run on: who signs once signs always.
+            (.., Some(_)) => return unsigned("it has no signature, and those before it have"),
+            _ => {}
         }
         let body: Body = serde_json::from_value(body.clone()).map_err(|e| malformed(e.to_string()))?;
         match check(&body) {

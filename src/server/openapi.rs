@@ -292,6 +292,7 @@ fn schemas() -> Value {
             ("value", number_or_null()),
             ("limit", number_or_null()),
             ("verdict", words(&["pass", "fail", "unknown"])),
+            ("missing", number_or_null()),
         ]),
     );
     put(
