@@ -258,7 +258,12 @@ impl Inner {
     async fn operate(&mut self, command: Command) -> Result<Done, ControlError> {
         let is_recording = self.settlement.is_recording();
         // What makes dealing safer is always obeyed; what could lead to dealing needs its record.
-        if !is_recording && matches!(command, Command::Promote { .. } | Command::Resume { .. } | Command::Reload) {
+        if !is_recording
+            && matches!(
+                command,
+                Command::Promote { .. } | Command::Resume { .. } | Command::OpenBudget { .. } | Command::Reload
+            )
+        {
             return Err(unrecorded("nothing done"));
         }
         let done = match command {

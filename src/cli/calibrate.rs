@@ -50,7 +50,7 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "NAME", value_parser = study)]
     pub study: Vec<Study>,
     /// Only designs of a study whose name contains this
-    #[arg(long, value_name = "TEXT", requires = "study")]
+    #[arg(long, value_name = "TEXT", requires = "study", allow_hyphen_values = true)]
     pub only: Option<String>,
     /// Draw when the candidates with an edge are promoted, as SVG
     #[arg(long, value_name = "FILE", conflicts_with = "study")]

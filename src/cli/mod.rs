@@ -108,6 +108,9 @@ pub enum Command {
     Halt(DealingArgs),
     /// Let live dealing go on
     Resume(DealingArgs),
+    /// Spend more alpha: audited, for an arena whose slots are used up
+    #[command(subcommand)]
+    Budget(BudgetCommand),
     /// Make a running arena read its configuration again
     Reload(ReachArgs),
     /// Write trades, predictions, bars or quotes as CSV
@@ -281,6 +284,13 @@ pub struct DealingArgs {
     pub reach: ReachArgs,
 }
 
+/// `arena budget`.
+#[derive(Debug, Subcommand)]
+pub enum BudgetCommand {
+    /// Open a further budget of alpha, as many slots again; needs a reason, and adds to the chance of a false promotion
+    Open(DealingArgs),
+}
+
 /// What can be exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Table {
@@ -381,6 +391,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Retire(args) => operate::retire(shared, args),
         Command::Halt(args) => operate::halt(shared, args),
         Command::Resume(args) => operate::resume(shared, args),
+        Command::Budget(BudgetCommand::Open(args)) => operate::open_budget(shared, args),
         Command::Reload(reach) => operate::reload(shared, &reach),
         Command::Export(args) => export::export(shared, &args),
         Command::Calibrate(args) => calibrate::calibrate(shared, &args),

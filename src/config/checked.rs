@@ -147,7 +147,7 @@ pub enum EvidenceUnit {
     Round,
 }
 
-/// `[promotion]`. Meanings: docs/PROMOTION.md, section 10.
+/// `[promotion]`. Meanings: docs/EVIDENCE.md, section 10.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PromotionConfig {
     /// Auto, manual or off.

@@ -1,4 +1,4 @@
-//! `[promotion]`: who may trade live, and how it is decided (docs/PROMOTION.md, section 10).
+//! `[promotion]`: who may trade live, and how it is decided (docs/EVIDENCE.md, section 10).
 
 use crate::domain::Micros;
 

@@ -36,7 +36,7 @@ impl Difference {
     }
 }
 
-/// The keys of `[promotion]` whose change opens a new budget of evidence (docs/PROMOTION.md, section 10).
+/// The keys of `[promotion]` whose change opens a new budget of evidence (docs/EVIDENCE.md, section 10).
 pub const NEW_BUDGET: [&str; 15] = [
     "promotion.alpha",
     "promotion.alpha_slots",

@@ -76,7 +76,7 @@ impl DirectionFilter {
     }
 }
 
-/// The money that one R stands for, fixed before any entry (docs/PROMOTION.md, section 1).
+/// The money that one R stands for, fixed before any entry (docs/EVIDENCE.md, section 1).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RiskUnit {
     /// `rho`, in millionths of the currency; not always whole, since the worst case is divided by the floor.

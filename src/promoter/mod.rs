@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Everything here is pure: no clock, no file, no thread. Time is the event time of the round that is handed in, sums
-//! run in a fixed order, and the same calls give the same bits. `docs/PROMOTION.md` holds the formulas and what they
+//! run in a fixed order, and the same calls give the same bits. `docs/EVIDENCE.md` holds the formulas and what they
 //! promise.
 
 mod audit;
@@ -19,6 +19,8 @@ mod policy;
 mod reads;
 mod records;
 mod reign;
+#[cfg(test)]
+mod reign_tests;
 mod rounds;
 mod seal;
 mod seat;

@@ -12,8 +12,8 @@ pub(super) fn config() -> PromotionConfig {
     PromotionConfig { min_days: 0, min_active_days: 0, min_dsr: 0.0, ..PromotionConfig::default() }
 }
 
-const HOUR: i64 = 3_600_000_000;
-const DAY: i64 = 24 * HOUR;
+pub(super) const HOUR: i64 = 3_600_000_000;
+pub(super) const DAY: i64 = 24 * HOUR;
 
 fn info(seat: SeatIdx, model: &str, content: u8) -> RegisterInfo {
     RegisterInfo {
@@ -28,16 +28,16 @@ fn info(seat: SeatIdx, model: &str, content: u8) -> RegisterInfo {
 }
 
 /// A promoter with its rounds an hour apart; every audit record is kept.
-struct Arena {
-    promoter: Promoter,
-    time: UtcMicros,
+pub(super) struct Arena {
+    pub(super) promoter: Promoter,
+    pub(super) time: UtcMicros,
     numbers: Vec<u64>,
-    audit: Vec<String>,
+    pub(super) audit: Vec<String>,
     in_position: Vec<u32>,
 }
 
 impl Arena {
-    fn new(config: &PromotionConfig, candidates: u32) -> Self {
+    pub(super) fn new(config: &PromotionConfig, candidates: u32) -> Self {
         let mut arena = Self {
             promoter: Promoter::new(config, "EUR", "c0ffee"),
             time: UtcMicros(0),
@@ -51,16 +51,20 @@ impl Arena {
         arena
     }
 
-    fn add(&mut self, model: &str, content: u8) -> SeatIdx {
+    pub(super) fn add(&mut self, model: &str, content: u8) -> SeatIdx {
+        self.add_in(model, "A", content)
+    }
+
+    pub(super) fn add_in(&mut self, model: &str, market: &str, content: u8) -> SeatIdx {
         let seat = SeatIdx(u32::try_from(self.numbers.len()).unwrap());
         self.numbers.push(0);
-        let info = info(seat, model, content);
+        let info = RegisterInfo { market: market.to_owned(), ..info(seat, model, content) };
         self.promoter.register(self.time, &info);
         self.promoter.on_warm(seat, self.time);
         seat
     }
 
-    fn episode(&mut self, seat: u32, x: f64) -> Episode {
+    pub(super) fn episode(&mut self, seat: u32, x: f64) -> Episode {
         let number = &mut self.numbers[seat as usize];
         *number += 1;
         Episode {
@@ -77,7 +81,7 @@ impl Arena {
     }
 
     /// One round, an hour later, in which these outcomes came.
-    fn round(&mut self, outcomes: &[(u32, f64)]) -> Vec<Change> {
+    pub(super) fn round(&mut self, outcomes: &[(u32, f64)]) -> Vec<Change> {
         let mut episodes: Vec<_> = outcomes.iter().map(|(seat, x)| self.episode(*seat, *x)).collect();
         self.time.0 += HOUR;
         let busy = &self.in_position;
@@ -87,7 +91,7 @@ impl Arena {
     }
 
     /// Wins of one R until a change comes.
-    fn win(&mut self, seat: u32) -> Vec<Change> {
+    pub(super) fn win(&mut self, seat: u32) -> Vec<Change> {
         for _ in 0..1_000 {
             let changes = self.round(&[(seat, 1.0)]);
             if !changes.is_empty() {
@@ -97,17 +101,17 @@ impl Arena {
         panic!("a thousand wins changed nothing");
     }
 
-    fn state(&self, seat: u32) -> State {
+    pub(super) fn state(&self, seat: u32) -> State {
         self.promoter.state(SeatIdx(seat))
     }
 
-    fn verified(&mut self) -> VerifyReport {
+    pub(super) fn verified(&mut self) -> VerifyReport {
         self.audit.extend(self.promoter.take_audit());
         verify(self.audit.iter().cloned()).unwrap()
     }
 }
 
-fn steps(changes: &[Change]) -> Vec<(u32, State, State)> {
+pub(super) fn steps(changes: &[Change]) -> Vec<(u32, State, State)> {
     changes.iter().map(|change| (change.seat.0, change.from, change.to)).collect()
 }
 

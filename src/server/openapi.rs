@@ -67,6 +67,7 @@ fn operation(entry: &RouteEntry) -> Value {
         Endpoint::Retire => ("retire", "Ends a model for good", "command"),
         Endpoint::Halt => ("halt", "Closes live positions and stops live dealing", "command"),
         Endpoint::Resume => ("resume", "Lets live dealing go on", "command"),
+        Endpoint::OpenBudget => ("openBudget", "Opens a further budget of alpha", "command"),
         Endpoint::Reload => ("reload", "Reads the configuration again and applies what changed", "command"),
     };
     let mut operation = Map::new();

@@ -60,6 +60,15 @@ impl Settlement {
                 }
                 Vec::new()
             }
+            Command::OpenBudget { reason } => {
+                let joined = self.promoter.open_budget(time, reason.as_deref())?;
+                self.keep_audit();
+                self.explained.extend(self.candidates.keys());
+                notes.push(format!(
+                    "a further budget of alpha is open; {joined} candidate(s) that had no slot begin now"
+                ));
+                Vec::new()
+            }
             Command::Reload => return Err(ControlError::Invalid("a reload needs the new file".to_owned())),
         };
         let rights = self.take_changes(&changes);
