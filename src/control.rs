@@ -44,6 +44,11 @@ pub enum Command {
         /// Why.
         reason: Option<String>,
     },
+    /// Opens a further budget of alpha.
+    OpenBudget {
+        /// Why.
+        reason: Option<String>,
+    },
     /// Reads `arena.toml` again and applies what changed.
     Reload,
 }

@@ -129,6 +129,60 @@ pub struct Change {
     pub reason: String,
 }
 
+/// What live dealing has to tell the promoter of a champion, in the order in which it happened.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LiveOutcome {
+    /// A live deal was closed and made `x`, in R at its live size.
+    Closed {
+        /// Whose.
+        seat: SeatIdx,
+        /// Plain, costs not stressed.
+        x: f64,
+    },
+    /// Live and paper of one signal are both closed: live less paper, in R.
+    Paired {
+        /// Whose.
+        seat: SeatIdx,
+        /// The difference.
+        q: f64,
+    },
+    /// A signal was followed by both live and paper, or by one of them alone.
+    Signal {
+        /// Whose.
+        seat: SeatIdx,
+        /// By one alone.
+        is_missed: bool,
+    },
+    /// The broker took an order or refused it.
+    Order {
+        /// Whose.
+        seat: SeatIdx,
+        /// It refused.
+        is_refused: bool,
+    },
+    /// Live profit since the champion was promoted, the open position marked.
+    Profit {
+        /// Whose.
+        seat: SeatIdx,
+        /// So much.
+        profit: Money,
+    },
+}
+
+impl LiveOutcome {
+    /// Whose it is.
+    #[must_use]
+    pub fn seat(&self) -> SeatIdx {
+        match self {
+            Self::Closed { seat, .. }
+            | Self::Paired { seat, .. }
+            | Self::Signal { seat, .. }
+            | Self::Order { seat, .. }
+            | Self::Profit { seat, .. } => *seat,
+        }
+    }
+}
+
 /// What a seat's ledger says of itself: the paper half of a leaderboard row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LedgerSummary {
@@ -363,6 +417,9 @@ pub struct GateVerdict {
     pub limit: Option<f64>,
     /// `pass`, `fail` or `unknown`.
     pub verdict: Verdict,
+    /// How far the value is from the limit; 0 where it passes, null where that cannot be told.
+    #[serde(default)]
+    pub missing: Option<f64>,
 }
 
 /// The answer of one gate.
@@ -388,6 +445,13 @@ pub struct Explanation {
     pub gates: Vec<GateVerdict>,
     /// At the present trade rate and mean; null where it cannot be told or never comes.
     pub expected_days_to_decision: Option<f64>,
+    /// The same if the mean were as high as is still likely (68 %), and as low; null where it cannot be told or never
+    /// comes.
+    #[serde(default)]
+    pub expected_days_low: Option<f64>,
+    /// See `expected_days_low`.
+    #[serde(default)]
+    pub expected_days_high: Option<f64>,
 }
 
 /// A live position or a closed live trade beside its paper twin's, as the page and `show` list them.

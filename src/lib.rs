@@ -16,6 +16,7 @@ pub mod control;
 pub mod domain;
 pub mod flow;
 pub mod http;
+pub mod statistics;
 
 pub mod bars;
 pub mod feed;
@@ -30,6 +31,8 @@ pub mod seats;
 pub mod training;
 
 pub mod promoter;
+
+pub mod calibrate;
 
 pub mod broker;
 pub mod desk;

@@ -7,6 +7,7 @@
 
 mod commands;
 mod journal;
+mod live;
 mod opening;
 mod past;
 mod rounds;
@@ -273,11 +274,15 @@ impl Settlement {
                 .iter()
                 .rposition(|entry| entry.model == candidate.id.as_str() && entry.content_hash == hash);
             let is_retired = |at: usize| self.state(SeatIdx(self.roster[at].seat)) == Some(State::Retired);
-            if known.is_some_and(is_retired) && declared.contains(&(candidate.id.to_string(), hash)) {
+            let was_declared = declared.contains(&(candidate.id.to_string(), hash));
+            // Whom the record retired keeps its paper ledger as long as it is declared: it ended within a slice, and no
+            // result may depend on where that was cut.
+            let goes_on = |at: usize| was_declared && self.promoter.is_futile(SeatIdx(self.roster[at].seat));
+            if known.is_some_and(|at| is_retired(at) && was_declared && !goes_on(at)) {
                 // It was retired and has been declared ever since: a restart does not bring it back.
                 continue;
             }
-            let Some(at) = known.filter(|at| !is_retired(*at)) else {
+            let Some(at) = known.filter(|at| !is_retired(*at) || goes_on(*at)) else {
                 let (_, seat) = self.seat_new(candidate, models);
                 seats.push(seat);
                 continue;
@@ -463,6 +468,7 @@ impl Settlement {
             let is_flat = |seat: SeatIdx| flat_at(reports, seat, number).unwrap_or(flat_before[seat.0 as usize]);
             changes.extend(self.promoter.on_round(round.time, &mut episodes, is_flat));
         }
+        changes.extend(self.watch_feed(round));
         let rights = self.take_changes(&changes);
         if !(self.desk.is_quiet() && changes.is_empty()) {
             let tickets = self.live_tickets(reports, number);
@@ -487,6 +493,12 @@ impl Settlement {
                 before_quote: &before_quote,
             };
             self.desk.on_round(round, &changes, &rights, &tickets, &context).await;
+            let fallen = self.judge_live(round.time);
+            if !fallen.is_empty() {
+                self.take_changes(&fallen);
+                self.tell_desk(round.time, &fallen, &[]).await;
+                changes.extend(fallen);
+            }
         }
         settled.changes.append(&mut changes);
     }
@@ -530,6 +542,9 @@ impl Settlement {
                     model: candidate.id.clone(),
                     content_hash: candidate.content_hash,
                     floor_r: candidate.risk.floor_r,
+                    cap_r: candidate.risk.cap_r,
+                    market: self.config.market(candidate.epic).epic.to_string(),
+                    rho_micros: candidate.risk.rho_micros,
                 },
             );
             let entry = &mut self.roster[seat.0 as usize];
@@ -572,7 +587,7 @@ impl Settlement {
     fn right_of(&self, change: &Change) -> Option<LiveRight> {
         let candidate = self.candidates.get(&change.seat)?;
         let market = self.config.market(candidate.epic);
-        let size = self.promoter.live_size(candidate.size, market.size_min);
+        let size = self.promoter.live_size(change.seat, candidate.size, market.size_min);
         LiveRight::of(change, candidate, self.generation(change.seat), market, size)
     }
 

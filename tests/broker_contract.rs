@@ -250,7 +250,7 @@ fn order(reference: &str, direction: Direction) -> Approved<LiveOrder> {
         limit: "0.002".parse().unwrap(),
         size: size("1"),
         costs,
-        risk: RiskUnit { rho_micros: 10e6, floor_r: 3.0, cost_stress: 1.25 },
+        risk: RiskUnit { rho_micros: 10e6, floor_r: 3.0, cap_r: 10.0, cost_stress: 1.25 },
         content_hash: ContentHash([7; 32]),
         lineage: None,
     };

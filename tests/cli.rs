@@ -114,10 +114,20 @@ fn assert_readings(read: &dyn Fn(&[&str]) -> Ran) {
     assert!(trades.windows(2).all(|pair| time_of(&pair[0]) <= time_of(&pair[1])), "in order of close");
 
     let explained = read(&["explain", "edge", "--json"]).is(0).json();
-    let shape = [("model", "str"), ("state", "str"), ("gates", "list"), ("expected_days_to_decision", "num?")];
+    let shape = [
+        ("model", "str"),
+        ("state", "str"),
+        ("gates", "list"),
+        ("expected_days_to_decision", "num?"),
+        ("expected_days_low", "num?"),
+        ("expected_days_high", "num?"),
+    ];
     assert_shape(&explained, &shape);
     for gate in explained["gates"].as_array().unwrap() {
-        assert_shape(gate, &[("gate", "str"), ("value", "num?"), ("limit", "num?"), ("verdict", "str")]);
+        assert_shape(
+            gate,
+            &[("gate", "str"), ("value", "num?"), ("limit", "num?"), ("verdict", "str"), ("missing", "num?")],
+        );
         assert!(["pass", "fail", "unknown"].contains(&gate["verdict"].as_str().unwrap()));
     }
 

@@ -134,7 +134,7 @@ fn registered() -> SeatEntry {
         hold: Micros(120_000_000),
         latency: Micros(250_000),
         bar: Micros(60_000_000),
-        risk: RiskUnit { rho_micros: 8_000_000.0, floor_r: 3.0, cost_stress: 1.25 },
+        risk: RiskUnit { rho_micros: 8_000_000.0, floor_r: 3.0, cap_r: 10.0, cost_stress: 1.25 },
         content_hash: ContentHash([0; 32]),
     }
 }
@@ -224,9 +224,16 @@ fn store_in(dir: &Path) {
     // A chain as the promoter makes it, since `audit verify` takes its decisions again.
     let mut promoter = Promoter::new(&promotion(), "GBP", &"c".repeat(64));
     for (seat, entry) in (0..).zip(&seats) {
-        let (model, content_hash) = (entry.model.as_str().into(), ContentHash([seat; 32]));
-        let seat = SeatIdx(u32::from(seat));
-        promoter.register(at("00:00:00"), &RegisterInfo { seat, model, content_hash, floor_r: 3.0 });
+        let info = RegisterInfo {
+            seat: SeatIdx(u32::from(seat)),
+            model: entry.model.as_str().into(),
+            content_hash: ContentHash([seat; 32]),
+            floor_r: 3.0,
+            cap_r: 10.0,
+            market: "A".to_owned(),
+            rho_micros: 1e7,
+        };
+        promoter.register(at("00:00:00"), &info);
     }
     let mut changes = promoter.on_warm(SeatIdx(0), at("00:01:00"));
     changes.extend(promoter.retire(&seats[0].model, at("00:02:00"), Some("done, no edge")).unwrap());
@@ -247,7 +254,8 @@ fn store_in(dir: &Path) {
         epics: vec![EPIC.to_owned()],
         streams: vec![(EPIC.to_owned(), "1m".to_owned())],
     };
-    let gate = |gate: &str, value, limit, verdict| GateVerdict { gate: gate.to_owned(), value, limit, verdict };
+    let gate =
+        |gate: &str, value, limit, verdict| GateVerdict { gate: gate.to_owned(), value, limit, verdict, missing: None };
     let explanation = Explanation {
         model: SWEPT.into(),
         state: State::Eligible,
@@ -257,6 +265,8 @@ fn store_in(dir: &Path) {
             gate("G3 days", None, Some(0.0), Verdict::Unknown),
         ],
         expected_days_to_decision: Some(12.34),
+        expected_days_low: Some(8.0),
+        expected_days_high: None,
     };
     commit.records = vec![
         (ROSTER.to_owned(), serde_json::to_vec(&seats).unwrap()),
@@ -342,8 +352,14 @@ fn an_arena_at_rest_answers_in_the_documented_shapes() {
     assert_eq!(trades[0]["deal_id"], "00000000-1");
 
     let explanation = ask(&["explain", SWEPT]);
-    assert_eq!(keys(&explanation), ["model", "state", "gates", "expected_days_to_decision"]);
-    assert_eq!(explanation["gates"][2], json!({"gate": "G3 days", "value": null, "limit": 0.0, "verdict": "unknown"}));
+    assert_eq!(
+        keys(&explanation),
+        ["model", "state", "gates", "expected_days_to_decision", "expected_days_low", "expected_days_high"]
+    );
+    assert_eq!(
+        explanation["gates"][2],
+        json!({"gate": "G3 days", "value": null, "limit": 0.0, "verdict": "unknown", "missing": null})
+    );
 
     let model = ask(&["show", &seat.ticket_of(0)]);
     assert_eq!((&model["row"]["model"], &model["generation"]), (&json!(SWEPT), &json!(1)));

@@ -9,7 +9,7 @@
     reason = "a test ends where something unexpected happens, and says what it skipped"
 )]
 
-use arena::config::{PromotionConfig, PromotionMode};
+use arena::config::PromotionConfig;
 use arena::domain::{ContentHash, Episode, Money, SeatIdx, UtcMicros};
 use arena::flow::State;
 use arena::promoter::{Promoter, RegisterInfo, verify};
@@ -38,26 +38,16 @@ impl Draws {
 
 fn config() -> PromotionConfig {
     PromotionConfig {
-        mode: PromotionMode::Auto,
-        live_slots: 1,
-        alpha: 0.05,
         alpha_slots: CANDIDATES,
-        slot_first_share: 0.8,
-        slot_dead: 1e-6,
-        floor_r: 3.0,
-        null_edge_r: 0.0,
-        cost_stress: 1.25,
-        bets: 12,
-        lambda_min: 0.01,
-        lambda_cap: 0.9,
         min_episodes: 30,
         min_days: 0,
         min_active_days: 0,
-        confirm_events: 1,
-        ramp: vec![0.25, 0.5, 1.0],
-        cooldown_days: 14,
-        cooldown_episodes: 50,
-        max_reentries: 2,
+        min_dsr: 0.0,
+        // Nobody leaves for want of prospects: that would only make the null easier.
+        min_useful_edge_r: -1_000.0,
+        futility_e: 0.0,
+        max_idle_days: 100_000,
+        ..PromotionConfig::default()
     }
 }
 
@@ -73,6 +63,9 @@ fn tournament(seed: u64, candidates: u32, rounds: u64, edge: f64) -> (Option<(Se
             model: format!("m{seat}").into(),
             content_hash: ContentHash(content),
             floor_r: 3.0,
+            cap_r: 10.0,
+            market: "A".to_owned(),
+            rho_micros: 1e7,
         };
         promoter.register(UtcMicros(0), &info);
         promoter.on_warm(SeatIdx(seat), UtcMicros(0));

@@ -196,7 +196,10 @@ async fn answers_have_the_documented_shapes() {
     let all = trades.as_array().unwrap();
     assert_eq!(last.as_array().unwrap()[..], all[all.len() - 3..]);
     let explain = arena.json(&format!("{odd}/explain")).await;
-    assert_eq!(keys(&explain), ["model", "state", "gates", "expected_days_to_decision"]);
+    assert_eq!(
+        keys(&explain),
+        ["model", "state", "gates", "expected_days_to_decision", "expected_days_low", "expected_days_high"]
+    );
     assert_eq!(keys(&explain["gates"][0]), ["gate", "value", "limit", "verdict"]);
 
     let desk = arena.json("/api/v1/desk").await;

@@ -11,6 +11,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("http", &[]),
+    // Numbers in, numbers out: it knows nobody, and whoever has numbers may ask it.
+    ("statistics", &[]),
     ("config", &["domain"]),
     ("flow", &["domain"]),
     ("control", &["domain", "flow"]),
@@ -30,7 +32,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     // From what a configuration names to what runs.
     ("deploy", &["config", "domain", "flow", "history", "models", "process", "registry"]),
     ("seats", &["domain", "flow", "ledger", "models", "store"]),
-    ("promoter", &["config", "control", "domain", "flow"]),
+    ("promoter", &["config", "control", "domain", "flow", "statistics"]),
+    // Simulations of the promoter and its parts: they need nothing that trades.
+    ("calibrate", &["config", "domain", "flow", "promoter", "statistics"]),
     // The broker takes only what the desk approved: the one word it knows of the desk, see `NARROW`.
     ("broker", &["desk", "domain"]),
     // The simulator of IG has a clock of its own, which begins at the wall's.
@@ -52,14 +56,18 @@ const ROOMS: &[(&str, &[&str])] = &[
         "app",
         &[
             "bars",
+            "clock",
             "config",
             "control",
             "domain",
             "feed",
             "flow",
+            "http",
             "ledger",
             "models",
             "registry",
+            // The arena's key signs what the promoter recorded.
+            "promoter",
             "seats",
             "server",
             "settle",
@@ -73,6 +81,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "app",
             "bars",
             "clock",
+            "calibrate",
             "config",
             "control",
             "deploy",
@@ -87,6 +96,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "registry",
             "server",
             "sim",
+            "statistics",
             "store",
             "telemetry",
             "training",
@@ -275,8 +285,20 @@ fn only_the_shells_touch_the_outside() {
 
 #[test]
 fn pure_rooms_have_no_clock_and_no_threads() {
-    const PURE: &[&str] =
-        &["domain", "flow", "bars", "models", "ledger", "promoter", "desk", "broker", "settle", "pipeline", "control"];
+    const PURE: &[&str] = &[
+        "domain",
+        "statistics",
+        "flow",
+        "bars",
+        "models",
+        "ledger",
+        "promoter",
+        "desk",
+        "broker",
+        "settle",
+        "pipeline",
+        "control",
+    ];
     const CLOCKS: &[&str] = &["Instant", "SystemTime", "tokio::", "std::thread", "sleep("];
     for (path, code) in sources() {
         if !room_of(&path).is_some_and(|room| PURE.contains(&room)) {

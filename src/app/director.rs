@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify};
 
 use super::champions::LiveVersions;
+use super::sealing::{Anchor, seal};
 use crate::config::{self, Config, Difference, Pinned, Resolver};
 use crate::control::{Command, ControlError, Done, ModelView};
 use crate::domain::SeatIdx;
@@ -119,6 +120,9 @@ pub(super) struct Inner {
     pub(super) owes_flush: bool,
     /// The resampler at the last place to go on from.
     pub(super) bars: Vec<u8>,
+    /// What audit records are signed with, and where the head of their chain is noted; a replay has neither.
+    pub(super) sealer: Option<crate::promoter::Sealer>,
+    pub(super) anchor: Option<Anchor>,
     /// Whether that place is now: not in the middle of a run of slices that the pump cut from one block.
     pub(super) is_at_rest: bool,
 }
@@ -219,15 +223,21 @@ impl Inner {
         Ok(())
     }
 
-    async fn append(&mut self, commit: crate::store::Commit, is_durable: bool) -> Result<(), Stopped> {
+    async fn append(&mut self, mut commit: crate::store::Commit, is_durable: bool) -> Result<(), Stopped> {
         if !self.settlement.is_recording() {
             return Ok(());
         }
+        let head = self.sealer.as_ref().and_then(|sealer| seal(&mut commit, sealer));
         let (begun, blocks) = (Instant::now(), commit.blocks.len() as u64);
         match self.store.send(Append { commit, is_durable }).await {
             Ok(Ok(())) => {
                 if is_durable {
                     metrics::store_flushed(blocks, begun.elapsed());
+                }
+                if let (Some(head), Some(anchor)) = (head, self.anchor.clone()) {
+                    // Not waited for: an address that is slow must not hold up a round.
+                    let arena = self.settlement.config().arena.name.clone();
+                    drop(tokio::spawn(anchor.note(arena, head)));
                 }
                 Ok(())
             }
@@ -264,7 +274,12 @@ impl Inner {
     async fn operate(&mut self, command: Command) -> Result<Done, ControlError> {
         let is_recording = self.settlement.is_recording();
         // What makes dealing safer is always obeyed; what could lead to dealing needs its record.
-        if !is_recording && matches!(command, Command::Promote { .. } | Command::Resume { .. } | Command::Reload) {
+        if !is_recording
+            && matches!(
+                command,
+                Command::Promote { .. } | Command::Resume { .. } | Command::OpenBudget { .. } | Command::Reload
+            )
+        {
             return Err(unrecorded("nothing done"));
         }
         let done = match command {

@@ -5,6 +5,7 @@ mod champions;
 mod director;
 mod pump;
 mod running;
+mod sealing;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -189,7 +190,13 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     let fan_out = FanOut::start(&seats, config.arena.models_per_host, config.arena.arbiters, plan.deadline);
     let by_idx = seats.iter().map(|seat| (seat.lock().unwrap_or_else(PoisonError::into_inner).idx(), Arc::clone(seat)));
     let live = plan.champions.map(|champions| LiveVersions::watched(champions, &board.load(), &config));
+    // What runs from a file and is looked at is an arena of its own, with a key; a replay and a demonstration are not.
+    let is_arena = serving.is_some() && file.is_some();
+    let sealer = if is_arena { Some(sealing::sealer(&config.arena.data)?) } else { None };
+    let anchor = sealing::Anchor::of(&config.promotion.anchor, file.as_deref()).filter(|_| is_arena);
     let inner = Inner {
+        sealer,
+        anchor,
         settlement,
         fan_out,
         seats: by_idx.collect(),

@@ -13,8 +13,7 @@ use crate::domain::SeatIdx;
 use crate::flow::{Board, Explanation, PredictionRow, TradeRow};
 use crate::ledger::read_trades;
 use crate::store::actor::{Read, StoreActor};
-use crate::store::entry::read_lane;
-use crate::store::{Lane, StoreError, views};
+use crate::store::{StoreError, views};
 
 /// The actors behind the server.
 pub(super) struct Running {
@@ -84,7 +83,7 @@ impl Control for Running {
 
     fn audit(&self) -> BoxFuture<'_, Result<Vec<serde_json::Value>, ControlError>> {
         async move {
-            let read = Read(Box::new(|store| read_lane::<String>(store, Lane::Audit)));
+            let read = Read(Box::new(views::audit_texts));
             let records = self.store.send(read).await.map_err(gone)?.map_err(unread)?;
             let parsed = records.iter().map(|record| serde_json::from_str(record));
             parsed

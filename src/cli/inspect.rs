@@ -6,14 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::output::{
-    Align, Columns, FAILED, Failure, TEXT_WIDTH, UNREACHED, USAGE, complain, number, print, print_json, shorten_name,
-};
+use super::output::{Align, Columns, Failure, TEXT_WIDTH, UNREACHED, USAGE, number, print, print_json, shorten_name};
 use super::{Client, LeaderboardArgs, ModelArgs, ReadingArgs, Shared, block_on};
 use crate::control::{Control, ModelView};
 use crate::domain::UtcMicros;
 use crate::flow::{Board, Explanation, Row, State, TradeRow, Verdict};
-use crate::promoter::{self, VerifyReport};
 use crate::store::views::AtRest;
 
 /// How often `--watch` draws.
@@ -40,13 +37,13 @@ impl From<&Board> for Leaderboard {
 }
 
 /// The arena that a reading command asks.
-enum Arena {
+pub(super) enum Arena {
     Running(Client),
     AtRest(Box<AtRest>),
 }
 
 impl Arena {
-    fn open(reading: &ReadingArgs, shared: &Shared) -> Result<Self, Failure> {
+    pub(super) fn open(reading: &ReadingArgs, shared: &Shared) -> Result<Self, Failure> {
         match &reading.store {
             Some(dir) => Ok(Self::AtRest(Box::new(AtRest::open(dir)?))),
             None => Ok(Self::Running(Client::reading(reading.url.as_deref(), shared)?)),
@@ -83,7 +80,7 @@ impl Arena {
 
     /// The records in the very bytes they were hashed in: the API carries them as JSON whose key order and shortest
     /// numbers survive reading and printing.
-    async fn audit(&self) -> Result<Vec<String>, Failure> {
+    pub(super) async fn audit(&self) -> Result<Vec<String>, Failure> {
         match self {
             Self::Running(client) => {
                 let records: Vec<Value> = client.get(&["audit"]).await?;
@@ -314,7 +311,13 @@ pub(super) fn explain(shared: &Shared, args: &ModelArgs) -> Result<(), Failure> 
 
 fn explanation_text(explanation: &Explanation) -> String {
     let mut columns = Columns::new(
-        vec![("gate", Align::Left), ("value", Align::Right), ("limit", Align::Right), ("verdict", Align::Left)],
+        vec![
+            ("gate", Align::Left),
+            ("value", Align::Right),
+            ("limit", Align::Right),
+            ("missing", Align::Right),
+            ("verdict", Align::Left),
+        ],
         0,
     );
     let mut open = 0;
@@ -329,48 +332,22 @@ fn explanation_text(explanation: &Explanation) -> String {
             let is_whole = value.is_some_and(|v| v.fract().abs() < f64::EPSILON);
             number(value, if is_whole { 0 } else { 4 })
         };
-        columns.row(vec![gate.gate.clone(), short(gate.value), short(gate.limit), verdict.to_owned()]);
+        let missing = gate.missing.filter(|missing| *missing > 0.0);
+        columns.row(vec![gate.gate.clone(), short(gate.value), short(gate.limit), short(missing), verdict.to_owned()]);
     }
     let model = shorten_name(explanation.model.as_str(), TEXT_WIDTH - 16);
     let mut text = format!("{model}, {}\n\n{}\n", explanation.state.word(), columns.render());
     text.push_str(&match (open, explanation.expected_days_to_decision) {
         (0, _) => "passes every gate\n".to_owned(),
-        (_, Some(days)) => format!("decision expected in {} days at the present trade rate\n", number(Some(days), 1)),
+        (_, Some(days)) => {
+            let likely = match (explanation.expected_days_low, explanation.expected_days_high) {
+                (Some(low), Some(high)) => format!(", likely {} to {}", number(Some(low), 1), number(Some(high), 1)),
+                (Some(low), None) => format!(", {} at best", number(Some(low), 1)),
+                _ => String::new(),
+            };
+            format!("decision expected in {} days{likely}, at the present trade rate\n", number(Some(days), 1))
+        }
         (_, None) => "no decision in sight at the present trade rate and mean\n".to_owned(),
     });
     text
-}
-
-/// `audit verify --json`.
-#[derive(Debug, Default, Serialize)]
-struct Verification {
-    ok: bool,
-    #[serde(flatten)]
-    report: Option<VerifyReport>,
-    /// What is wrong with the first record that is wrong.
-    problem: Option<String>,
-}
-
-pub(super) fn audit_verify(shared: &Shared, reading: &ReadingArgs) -> Result<(), Failure> {
-    let arena = Arena::open(reading, shared)?;
-    let records = block_on(arena.audit())?;
-    match promoter::verify(records.into_iter()) {
-        Ok(report) if shared.json => {
-            print_json(&Verification { ok: true, report: Some(report), ..Verification::default() })
-        }
-        Ok(report) => {
-            let VerifyReport { records, promotions, demotions, recomputed, last_hash } = report;
-            print(&format!(
-                "{records} audit records, none altered: {promotions} promotions, {demotions} demotions, {recomputed} \
-                 decisions recomputed; the last is {last_hash}\n"
-            ))
-        }
-        Err(problem) if shared.json => {
-            let problem = problem.to_string();
-            print_json(&Verification { problem: Some(problem.clone()), ..Verification::default() })?;
-            complain(&problem);
-            Err(Failure::new(FAILED, ""))
-        }
-        Err(problem) => Err(Failure::new(FAILED, problem.to_string())),
-    }
 }

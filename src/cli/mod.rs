@@ -1,9 +1,12 @@
 //! The commands and their help. Each family has its file; this one holds what they share: the tree that clap reads,
 //! and the way from arguments to an exit code.
 
+mod audit;
+mod calibrate;
 pub mod check;
 mod client;
 mod demo_models;
+mod evidence;
 mod export;
 pub mod fetch;
 mod graph;
@@ -27,7 +30,10 @@ use std::str::FromStr;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
+pub use self::audit::{AuditCommand, AuditExportArgs, VerifyArgs};
+pub use self::calibrate::CalibrateArgs;
 pub use self::client::Client;
+pub use self::evidence::EvidenceArgs;
 pub use self::fetch::FetchCommand;
 pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
@@ -121,10 +127,17 @@ pub enum Command {
     Halt(DealingArgs),
     /// Let live dealing go on
     Resume(DealingArgs),
+    /// Spend more alpha: audited, for an arena whose slots are used up
+    #[command(subcommand)]
+    Budget(BudgetCommand),
     /// Make a running arena read its configuration again
     Reload(ReachArgs),
     /// Write trades, predictions, bars or quotes as CSV
     Export(ExportArgs),
+    /// Measure what the configured promotion promises, on simulated tournaments
+    Calibrate(CalibrateArgs),
+    /// Tell every statistic of a list of outcomes in R, wherever it comes from
+    Evidence(EvidenceArgs),
     /// Draw what the configuration declares, as Mermaid
     Graph,
     /// Examine the record of every decision
@@ -290,6 +303,13 @@ pub struct DealingArgs {
     pub reach: ReachArgs,
 }
 
+/// `arena budget`.
+#[derive(Debug, Subcommand)]
+pub enum BudgetCommand {
+    /// Open a further budget of alpha, as many slots again; needs a reason, and adds to the chance of a false promotion
+    Open(DealingArgs),
+}
+
 /// What can be exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Table {
@@ -325,13 +345,6 @@ pub struct ExportArgs {
     /// Only what is of this market
     #[arg(long, value_name = "EPIC")]
     pub epic: Option<String>,
-}
-
-/// `arena audit`.
-#[derive(Debug, Subcommand)]
-pub enum AuditCommand {
-    /// Prove that no record was altered, lost or moved, and that each decision follows from its record
-    Verify(ReadingArgs),
 }
 
 /// The shells that completions exist for.
@@ -400,10 +413,14 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Retire(args) => operate::retire(shared, args),
         Command::Halt(args) => operate::halt(shared, args),
         Command::Resume(args) => operate::resume(shared, args),
+        Command::Budget(BudgetCommand::Open(args)) => operate::open_budget(shared, args),
         Command::Reload(reach) => operate::reload(shared, &reach),
         Command::Export(args) => export::export(shared, &args),
+        Command::Calibrate(args) => calibrate::calibrate(shared, &args),
+        Command::Evidence(args) => evidence::evidence(shared, &args),
         Command::Graph => graph::graph(shared),
-        Command::Audit(AuditCommand::Verify(reading)) => inspect::audit_verify(shared, &reading),
+        Command::Audit(AuditCommand::Verify(args)) => audit::verify(shared, &args),
+        Command::Audit(AuditCommand::Export(args)) => audit::export(shared, &args),
         Command::Completions { shell } => completions(shared, shell),
     }
     .map(|()| output::DONE)

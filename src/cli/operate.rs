@@ -29,6 +29,10 @@ pub(super) fn resume(shared: &Shared, args: DealingArgs) -> Result<(), Failure> 
     tell(shared, &args.reach, &["resume"], &json!({ "reason": args.reason }))
 }
 
+pub(super) fn open_budget(shared: &Shared, args: DealingArgs) -> Result<(), Failure> {
+    tell(shared, &args.reach, &["budget"], &json!({ "reason": args.reason }))
+}
+
 pub(super) fn reload(shared: &Shared, reach: &ReachArgs) -> Result<(), Failure> {
     tell(shared, reach, &["reload"], &json!({}))
 }

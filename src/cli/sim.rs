@@ -53,7 +53,7 @@ pub struct SimArgs {
     /// What to do about rows of quotes that cannot be used
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     pub on_bad: OnBad,
-    /// Have the markets of this file (TOML, [[markets]]) instead of the default ones
+    /// Have the markets of this file (TOML, a table `markets` each) instead of the default ones
     #[arg(long, value_name = "FILE")]
     pub markets: Option<PathBuf>,
     /// Subscribe MARKET items and deliver nothing, as IG does since May 2026

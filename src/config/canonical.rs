@@ -5,9 +5,9 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{Candidate, ContentHash, DirectionFilter, Market, ModelSpec};
+use crate::domain::{Candidate, ContentHash, DirectionFilter, Market, ModelSpec, RiskUnit};
 
-use super::checked::{Config, FeedSource, PromotionMode};
+use super::checked::{Config, FeedSource};
 use super::outside::PIN;
 
 /// SHA-256 of a text in hexadecimal digits.
@@ -39,10 +39,12 @@ pub(super) fn content(c: &Candidate, market: &Market) -> String {
         DirectionFilter::Short => "short",
         DirectionFilter::Both => "both",
     };
+    // A cap that nobody wrote is not said: this text is older than the key.
+    let cap = if c.risk.cap_r == RiskUnit::CAP_R { String::new() } else { format!("; cap_r={}", c.risk.cap_r) };
     format!(
         "kind={spec}; version={}; epic={}; point={}; value_per_point={}; bar={}; direction={direction}; \
          predict_every={}; hold={}; stop={}; limit={}; size={}; latency={}; slippage={}; funding_annual_rate={}; \
-         gap_allowance_points={}; floor_r={}; cost_stress={}",
+         gap_allowance_points={}; floor_r={}; cost_stress={}{cap}",
         c.version,
         market.epic,
         market.point,
@@ -132,36 +134,25 @@ pub(super) fn risk(config: &Config) -> Vec<(String, String)> {
     ]
 }
 
-/// The keys of `[promotion]` that are in force.
+/// The keys of `[promotion]`, as their own names and texts; `anchor` is left out, since it changes no decision.
 pub(super) fn promotion(config: &Config) -> Vec<(String, String)> {
-    let p = &config.promotion;
-    let mode = match p.mode {
-        PromotionMode::Auto => "auto",
-        PromotionMode::Manual => "manual",
-        PromotionMode::Off => "off",
+    use serde_json::Value;
+    fn text(value: &Value) -> String {
+        match value {
+            Value::Null => "off".to_owned(),
+            Value::String(text) => text.clone(),
+            Value::Number(number) => {
+                number.as_f64().filter(|_| number.is_f64()).map_or_else(|| number.to_string(), |x| x.to_string())
+            }
+            Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
+            other => other.to_string(),
+        }
+    }
+    let Ok(Value::Object(keys)) = serde_json::to_value(&config.promotion) else {
+        unreachable!("[promotion] is a struct of plain keys");
     };
-    let ramp: Vec<String> = p.ramp.iter().map(f64::to_string).collect();
-    let lines: [(&str, String); 20] = [
-        ("mode", mode.to_owned()),
-        ("live_slots", p.live_slots.to_string()),
-        ("alpha", p.alpha.to_string()),
-        ("alpha_slots", p.alpha_slots.to_string()),
-        ("slot_first_share", p.slot_first_share.to_string()),
-        ("slot_dead", p.slot_dead.to_string()),
-        ("floor_r", p.floor_r.to_string()),
-        ("null_edge_r", p.null_edge_r.to_string()),
-        ("cost_stress", p.cost_stress.to_string()),
-        ("bets", p.bets.to_string()),
-        ("lambda_min", p.lambda_min.to_string()),
-        ("lambda_cap", p.lambda_cap.to_string()),
-        ("min_episodes", p.min_episodes.to_string()),
-        ("min_days", p.min_days.to_string()),
-        ("min_active_days", p.min_active_days.to_string()),
-        ("confirm_events", p.confirm_events.to_string()),
-        ("ramp", ramp.join(",")),
-        ("cooldown_days", p.cooldown_days.to_string()),
-        ("cooldown_episodes", p.cooldown_episodes.to_string()),
-        ("max_reentries", p.max_reentries.to_string()),
-    ];
-    lines.into_iter().map(|(key, value)| (format!("promotion.{key}"), value)).collect()
+    keys.iter()
+        .filter(|(key, _)| *key != "anchor")
+        .map(|(key, value)| (format!("promotion.{key}"), text(value)))
+        .collect()
 }

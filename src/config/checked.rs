@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Candidate, Costs, Epic, EpicIdx, Market, Micros, Money, Resolution, Size};
+use crate::domain::{Candidate, Costs, Epic, EpicIdx, Market, Micros, Money, Resolution, RiskUnit, Size};
 
 /// A whole configuration without a fault.
 #[derive(Clone, Debug)]
@@ -143,23 +143,51 @@ pub enum PromotionMode {
     Off,
 }
 
-/// `[promotion]`: the keys that are in force. Meanings: docs/PROMOTION.md, section 10.
+/// What a slot's next occupant starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SlotReuse {
+    /// A share of the slot that shrinks with each occupant; no further condition.
+    Spend,
+    /// What the leaver had, at most what it started with.
+    Inherit,
+}
+
+/// What one outcome of the evidence is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceUnit {
+    /// From flat to flat.
+    Episode,
+    /// A trading day.
+    Round,
+}
+
+/// `[promotion]`. Meanings: docs/EVIDENCE.md, section 10.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PromotionConfig {
     /// Auto, manual or off.
     pub mode: PromotionMode,
-    /// How many may be live at once.
+    /// How many may be live at once, one a market.
     pub live_slots: u32,
-    /// Chance that any candidate without an edge ever passes.
+    /// What all that are live may risk together, in money at full size; `None`: no cap.
+    pub max_live_risk: Option<f64>,
+    /// Chance that any candidate without an edge ever passes, under one budget.
     pub alpha: f64,
-    /// `M`.
+    /// `M`, slots of one budget.
     pub alpha_slots: u32,
+    /// What the next occupant of a slot starts with.
+    pub slot_reuse: SlotReuse,
     /// `q`: the first occupant's share of its slot.
     pub slot_first_share: f64,
     /// Slots whose next start wealth is below this are not used again.
     pub slot_dead: f64,
+    /// What one outcome is.
+    pub unit: EvidenceUnit,
     /// `B` where a model does not say otherwise.
     pub floor_r: f64,
+    /// `H` where a model does not say otherwise.
+    pub cap_r: f64,
     /// `m0`.
     pub null_edge_r: f64,
     /// Costs are multiplied by this.
@@ -176,16 +204,138 @@ pub struct PromotionConfig {
     pub min_days: u32,
     /// G4.
     pub min_active_days: u32,
+    /// G5, in R; `None`: off.
+    pub max_paper_drawdown_r: Option<f64>,
+    /// G6; 0: off.
+    pub min_dsr: f64,
+    /// G8, in R.
+    pub min_lcb_r: f64,
+    /// G9; 1: off.
+    pub max_top_share: f64,
     /// Consecutive evaluations that must pass.
     pub confirm_events: u32,
-    /// Live size steps; the first is in force.
+    /// Live size steps.
     pub ramp: Vec<f64>,
+    /// Live episodes on a step before the next.
+    pub ramp_episodes: u32,
+    /// Chance of a false swap in one reign.
+    pub swap_alpha: f64,
+    /// Challengers that share it.
+    pub swap_slots: u32,
+    /// Days that a champion is safe from a swap.
+    pub min_reign_days: u32,
+    /// Risk budget of a trading day, in R of an episode.
+    pub round_risk_r: f64,
+    /// A round's outcome is not below minus this, in budgets.
+    pub round_floor_r: f64,
+    /// A round's outcome is not above this, in budgets.
+    pub round_cap_r: f64,
+    /// D5: the mean that a champion should keep, in R.
+    pub keep_edge_r: f64,
+    /// Expected episodes to a false alarm of decay, of live and paper alike.
+    pub detector_arl: f64,
+    /// D6, in R; `None`: reckoned for each champion at its promotion.
+    pub dd_limit_r: Option<f64>,
+    /// Expected episodes to a drawdown of that depth.
+    pub dd_target_episodes: u32,
+    /// D2, in percent of `capital`.
+    pub hard_drawdown_pct: f64,
+    /// Account money that percentages are of.
+    pub capital: f64,
+    /// Live may be worse than paper by this on average, in R.
+    pub parity_tol_r: f64,
+    /// Differences are cut at this, in R.
+    pub parity_cap_r: f64,
+    /// One difference beyond this alarms at once, in R.
+    pub parity_hard_r: f64,
+    /// Share of signals that may go missing.
+    pub parity_miss_rate: f64,
+    /// Expected signals to a false alarm of parity.
+    pub parity_arl: f64,
+    /// D3: the longest silence of a champion's market while it is open; `None`: off.
+    pub max_feed_gap: Option<Micros>,
+    /// D3: how far venue's stamps and our clock may differ; `None`: off.
+    pub max_clock_skew: Option<Micros>,
+    /// D3: orders in a row that the broker may refuse; `None`: off.
+    pub max_rejects: Option<u32>,
     /// After a demotion.
     pub cooldown_days: u32,
     /// After a demotion.
     pub cooldown_episodes: u32,
     /// How often a lineage may come back.
     pub max_reentries: u32,
+    /// A candidate whose mean is surely below this retires, in R.
+    pub min_useful_edge_r: f64,
+    /// One whose evidence is below this retires; 0: off.
+    pub futility_e: f64,
+    /// One that has not passed by then retires.
+    pub max_episodes: u32,
+    /// One that has not traded for so long retires.
+    pub max_idle_days: u32,
+    /// Where the head of the audit chain is noted as well; empty: nowhere.
+    pub anchor: String,
+}
+
+impl Default for PromotionConfig {
+    /// What holds where nothing is written.
+    fn default() -> Self {
+        Self {
+            mode: PromotionMode::Auto,
+            live_slots: 1,
+            max_live_risk: None,
+            alpha: 0.05,
+            alpha_slots: 128,
+            slot_reuse: SlotReuse::Spend,
+            slot_first_share: 0.8,
+            slot_dead: 1e-6,
+            unit: EvidenceUnit::Episode,
+            floor_r: 3.0,
+            cap_r: RiskUnit::CAP_R,
+            null_edge_r: 0.0,
+            cost_stress: 1.25,
+            bets: 12,
+            lambda_min: 0.01,
+            lambda_cap: 0.9,
+            min_episodes: 100,
+            min_days: 30,
+            min_active_days: 20,
+            max_paper_drawdown_r: None,
+            min_dsr: 0.9,
+            min_lcb_r: 0.0,
+            max_top_share: 0.5,
+            confirm_events: 1,
+            ramp: vec![0.25, 0.5, 1.0],
+            ramp_episodes: 30,
+            swap_alpha: 0.1,
+            swap_slots: 20,
+            min_reign_days: 10,
+            round_risk_r: 10.0,
+            round_floor_r: 3.0,
+            round_cap_r: 10.0,
+            keep_edge_r: 0.0,
+            detector_arl: 1_000.0,
+            dd_limit_r: None,
+            dd_target_episodes: 3_000,
+            hard_drawdown_pct: 10.0,
+            capital: 10_000.0,
+            parity_tol_r: 0.03,
+            parity_cap_r: 0.5,
+            parity_hard_r: 1.0,
+            parity_miss_rate: 0.02,
+            parity_arl: 1_000.0,
+            max_feed_gap: Some(Micros(2 * 3_600_000_000)),
+            max_clock_skew: Some(Micros(5_000_000)),
+            max_rejects: Some(5),
+            cooldown_days: 14,
+            cooldown_episodes: 50,
+            max_reentries: 2,
+            min_useful_edge_r: 0.05,
+            futility_e: 0.05,
+            max_episodes: 20_000,
+            max_idle_days: 60,
+            anchor: String::new(),
+        }
+    }
 }
 
 impl Config {

@@ -13,6 +13,7 @@ mod checked;
 mod models;
 mod outside;
 mod problem;
+mod promotion;
 mod raw;
 mod read;
 mod reload;
@@ -27,7 +28,7 @@ pub use checked::*;
 pub use outside::{Nothing, Pinned, Places, Program, Resolver, TrainedVersion, not_in_registry, pins_of};
 pub use problem::Problem;
 pub use raw::{KEYS, Key, Otherwise, reference_markdown};
-pub use reload::{Difference, diff};
+pub use reload::{Difference, NEW_BUDGET, diff};
 pub use sweep::seat_seed;
 
 use problem::Faults;
@@ -173,7 +174,7 @@ fn checked_config(
     let markets = settings::markets(root, faults);
     let paper = settings::paper(root, &markets.markets, faults);
     let risk = settings::risk(root, faults);
-    let promotion = settings::promotion(root, faults);
+    let promotion = promotion::promotion(root, faults);
     let registry = settings::registry(root, base_dir, faults);
     settings::unbuilt(root, faults);
     let quotes = feed.as_ref().map(|feed| settings::place_quotes(feed, &markets, faults));
@@ -198,7 +199,7 @@ fn checked_config(
     let declared = (expanded.declared, markets.declared.len());
     let mut notices = markets.notices.clone();
     notices.extend(expanded.notices);
-    notices.extend(notices_of(feed.as_ref(), promotion.as_ref(), expanded.declared));
+    notices.extend(notices_of(feed.as_ref(), promotion.as_ref(), declared));
     let build = || -> Option<Config> {
         let (mut arena, mut feed) = (arena?, feed?);
         arena.config.models_per_host = match arena.models_per_host {
@@ -243,7 +244,11 @@ fn registry_name(root: &Section<'_>) -> String {
     field.and_then(|f| f.words(&mut unheard, "").map(str::to_owned)).unwrap_or_else(|| "models".to_owned())
 }
 
-fn notices_of(feed: Option<&settings::Feed>, promotion: Option<&PromotionConfig>, declared: usize) -> Vec<String> {
+fn notices_of(
+    feed: Option<&settings::Feed>,
+    promotion: Option<&PromotionConfig>,
+    (declared, markets): (usize, usize),
+) -> Vec<String> {
     let mut notices = Vec::new();
     match feed {
         Some(feed) if feed.config.source == FeedSource::Replay && feed.quotes.is_empty() => notices.push(
@@ -264,13 +269,13 @@ fn notices_of(feed: Option<&settings::Feed>, promotion: Option<&PromotionConfig>
             promotion.alpha_slots
         ));
     }
-    let gates = [
-        ("G5", "drawdown on paper", "max_paper_drawdown_r"),
-        ("G6", "the deflated Sharpe ratio", "min_dsr"),
-        ("G7", "the candidate's own decay detector", "detector_arl"),
-        ("G8", "the family's lower bound", "min_lcb_r"),
-        ("G9", "the share of the largest wins", "max_top_share"),
-    ];
-    notices.extend(gates.map(|(gate, what, key)| format!("gate {gate} ({what}, promotion.{key}) is not in force yet")));
+    if let Some(promotion) = promotion
+        && promotion.live_slots as usize > markets
+    {
+        notices.push(format!(
+            "promotion.live_slots is {} over {markets} market(s): at most one candidate a market is live",
+            promotion.live_slots
+        ));
+    }
     notices
 }

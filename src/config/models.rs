@@ -12,6 +12,7 @@ use super::canonical;
 use super::checked::{PaperConfig, PromotionConfig};
 use super::outside::{Places, Resolver, TrainedVersion};
 use super::problem::{Faults, MISSING, UNKNOWN};
+use super::promotion;
 use super::raw;
 use super::read::{DecimalRange, Field, FloatRange, Section};
 use super::settings::{self, HOUR, Markets, UNITS_MAX, YEAR};
@@ -121,6 +122,7 @@ pub(super) struct Entry<'t> {
     limit: Choice<Decimal>,
     size: Choice<Decimal>,
     floor_r: Choice<f64>,
+    cap_r: Choice<f64>,
 }
 
 /// Reads `[[models]]`.
@@ -148,7 +150,6 @@ pub(super) fn models(root: &Section<'_>, around: &Surroundings<'_>, faults: &mut
 
 impl<'t> Entry<'t> {
     fn read(section: Section<'t>, around: &Surroundings<'_>, faults: &mut Faults) -> Self {
-        section.refuse_unbuilt(faults);
         let params = section.section("params", faults);
         let sweep = Sweep::read(&section, faults);
         let has_kind = section.get("kind").is_some() || sweep.axis("kind").is_some();
@@ -193,6 +194,7 @@ impl<'t> Entry<'t> {
             limit: choice!("limit", true, points),
             size: choice!("size", true, points),
             floor_r: choice!("floor_r", false, |f, faults| f.float(faults, FloatRange::From(1.0, 1_000.0))),
+            cap_r: choice!("cap_r", false, |f, faults| f.float(faults, FloatRange::Above(0.0, 1_000.0))),
             section,
             params,
             sweep,
@@ -277,9 +279,16 @@ impl<'t> Entry<'t> {
         let floor_at = self.floor_r.of(at);
         let floor_r = if floor_at.is_there { floor_at.value } else { around.promotion.map(|p| p.floor_r) };
         if let (true, Some(floor_r), Some(promotion)) = (floor_at.is_there, floor_r, around.promotion)
-            && let Some(want) = settings::lambda_fault(promotion, floor_r)
+            && let Some(want) = promotion::lambda_fault(promotion, floor_r)
         {
             floor_at.fault(faults, want);
+        }
+        let cap_at = self.cap_r.of(at);
+        let cap_r = if cap_at.is_there { cap_at.value } else { around.promotion.map(|p| p.cap_r) };
+        if let (true, Some(cap_r), Some(promotion)) = (cap_at.is_there, cap_r, around.promotion)
+            && let Some(want) = promotion::cap_fault(promotion, cap_r)
+        {
+            cap_at.fault(faults, want);
         }
         if let (Some((epic, market)), Some(bar)) = (placed, bar_at.value) {
             self.note_stream((epic, market), bar, at, out, faults);
@@ -287,7 +296,7 @@ impl<'t> Entry<'t> {
         let (epic, market) = placed?;
         let (paper, promotion) = (around.paper?, around.promotion?);
         let costs = Costs { latency: paper.latency, slippage: market.distance(paper.slippage_points)? };
-        let (stop, limit, size, floor_r) = (stop?, limit?, size?, floor_r?);
+        let (stop, limit, size, floor_r, cap_r) = (stop?, limit?, size?, floor_r?, cap_r?);
         let gap = market.distance(market.gap_allowance_points)?;
         if !is_bounded(market, [stop, limit, gap, costs.slippage], size) {
             size_at.fault(faults, "a size at which stop, limit and gap stay below 1000000000 in money");
@@ -315,7 +324,7 @@ impl<'t> Entry<'t> {
             limit,
             size,
             costs,
-            risk: RiskUnit::of(market, stop, gap, size, &costs, floor_r, promotion.cost_stress),
+            risk: RiskUnit { cap_r, ..RiskUnit::of(market, stop, gap, size, &costs, floor_r, promotion.cost_stress) },
             content_hash: ContentHash([0; 32]),
         };
         candidate.content_hash = canonical::hash(&canonical::content(&candidate, market));

@@ -36,16 +36,23 @@ impl Difference {
     }
 }
 
-/// The keys of `[promotion]` whose change opens a new budget of evidence (docs/PROMOTION.md, section 10).
-const NEW_BUDGET: [&str; 8] = [
+/// The keys of `[promotion]` whose change opens a new budget of evidence (docs/EVIDENCE.md, section 10).
+pub const NEW_BUDGET: [&str; 15] = [
     "promotion.alpha",
     "promotion.alpha_slots",
+    "promotion.slot_reuse",
+    "promotion.slot_first_share",
+    "promotion.unit",
     "promotion.floor_r",
+    "promotion.cap_r",
     "promotion.null_edge_r",
     "promotion.cost_stress",
     "promotion.bets",
     "promotion.lambda_min",
     "promotion.lambda_cap",
+    "promotion.round_risk_r",
+    "promotion.round_floor_r",
+    "promotion.round_cap_r",
 ];
 
 /// Compares the configuration in force with a new one. Candidates are told apart by name, in the order of the file.
@@ -93,6 +100,7 @@ fn settings(old: &Config, new: &Config, d: &mut Difference) {
         ];
         lines.extend(canonical::risk(config));
         lines.extend(canonical::promotion(config));
+        lines.push(("promotion.anchor".to_owned(), config.promotion.anchor.clone()));
         lines
     };
     for ((key, was), (_, is)) in live(old).into_iter().zip(live(new)) {

@@ -6,17 +6,14 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::{Epic, EpicIdx, Market, Micros, Money, PriceDelta, Session, Size};
 
-use super::checked::{
-    ArenaConfig, BarsConfig, FeedConfig, FeedSource, PaperConfig, PromotionConfig, PromotionMode, RegistryConfig,
-    RiskConfig,
-};
+use super::checked::{ArenaConfig, BarsConfig, FeedConfig, FeedSource, PaperConfig, RegistryConfig, RiskConfig};
 use super::problem::{Faults, MISSING};
 use super::read::{DecimalRange, Field, FloatRange, Section};
 use super::tree::Value;
 
 /// The largest number of points, price of a point and size that is taken, in units.
 pub(super) const UNITS_MAX: i64 = 1_000_000;
-const MILLISECOND: Micros = Micros(1_000);
+pub(super) const MILLISECOND: Micros = Micros(1_000);
 const MINUTE: Micros = Micros(60_000_000);
 pub(super) const HOUR: Micros = Micros(3_600_000_000);
 /// The longest time that any key takes.
@@ -356,103 +353,4 @@ pub(super) fn registry(root: &Section<'_>, base_dir: &Path, faults: &mut Faults)
         _ => path(&f, base_dir, faults).map(Some),
     });
     Some(RegistryConfig { mlflow: mlflow?, onnxruntime: onnxruntime? })
-}
-
-/// Reads `[promotion]` (docs/PROMOTION.md, section 10).
-pub(super) fn promotion(root: &Section<'_>, faults: &mut Faults) -> Option<PromotionConfig> {
-    let s = root.section("promotion", faults);
-    s.refuse_unbuilt(faults);
-    let mode = s.field("mode", faults).and_then(|f| {
-        let words = [("auto", PromotionMode::Auto), ("manual", PromotionMode::Manual), ("off", PromotionMode::Off)];
-        f.one_of(faults, &words, "\"auto\", \"manual\" or \"off\"")
-    });
-    let live_slots = s.field("live_slots", faults).and_then(|f| match f.value() {
-        Value::Integer(1) => Some(1),
-        Value::Integer(n) if *n > 1 => f.fault(faults, "1 (not built yet: more than one live slot)"),
-        _ => f.fault(faults, "1"),
-    });
-    for (name, only, later) in [("slot_reuse", "spend", "inherit"), ("unit", "episode", "round")] {
-        if let Some(f) = s.field(name, faults) {
-            match f.value() {
-                Value::Text(text) if text == only => {}
-                Value::Text(text) if text == later => {
-                    f.fault::<()>(faults, format!("{only:?} (not built yet: {later:?})"));
-                }
-                _ => {
-                    f.fault::<()>(faults, format!("{only:?}"));
-                }
-            }
-        }
-    }
-    let mut float = |name: &str, range| s.field(name, faults).and_then(|f| f.float(faults, range));
-    let alpha = float("alpha", FloatRange::Between(0.0, 0.5));
-    let slot_first_share = float("slot_first_share", FloatRange::Above(0.0, 1.0));
-    let slot_dead = float("slot_dead", FloatRange::Below(0.0, 1.0));
-    let floor_r = float("floor_r", FloatRange::From(1.0, 1_000.0));
-    let null_edge_r = float("null_edge_r", FloatRange::From(0.0, 1_000.0));
-    let cost_stress = float("cost_stress", FloatRange::From(1.0, 1_000.0));
-    let lambda_min = float("lambda_min", FloatRange::Between(0.0, 1.0));
-    let lambda_cap = float("lambda_cap", FloatRange::Between(0.0, 1.0));
-    let mut count = |name: &str, range| s.field(name, faults).and_then(|f| f.count(faults, range));
-    let alpha_slots = count("alpha_slots", 1..=1_000_000);
-    let bets = count("bets", 2..=64);
-    let min_episodes = count("min_episodes", 1..=1_000_000_000);
-    let min_days = count("min_days", 0..=100_000);
-    let min_active_days = count("min_active_days", 0..=100_000);
-    let confirm_events = count("confirm_events", 1..=1_000_000);
-    let cooldown_days = count("cooldown_days", 0..=100_000);
-    let cooldown_episodes = count("cooldown_episodes", 0..=1_000_000_000);
-    let max_reentries = count("max_reentries", 0..=1_000_000);
-    let ramp = s.field("ramp", faults).and_then(|f| ramp(&f, faults));
-    let config = PromotionConfig {
-        mode: mode?,
-        live_slots: live_slots?,
-        alpha: alpha?,
-        alpha_slots: alpha_slots?,
-        slot_first_share: slot_first_share?,
-        slot_dead: slot_dead?,
-        floor_r: floor_r?,
-        null_edge_r: null_edge_r?,
-        cost_stress: cost_stress?,
-        bets: u8::try_from(bets?).expect("the range is one of 8 bits"),
-        lambda_min: lambda_min?,
-        lambda_cap: lambda_cap?,
-        min_episodes: min_episodes?,
-        min_days: min_days?,
-        min_active_days: min_active_days?,
-        confirm_events: confirm_events?,
-        ramp: ramp?,
-        cooldown_days: cooldown_days?,
-        cooldown_episodes: cooldown_episodes?,
-        max_reentries: max_reentries?,
-    };
-    if let Some(want) = lambda_fault(&config, config.floor_r) {
-        // The key that is written is the one to mend.
-        let name = ["lambda_min", "floor_r", "null_edge_r", "lambda_cap"];
-        let name = name.into_iter().find(|name| s.get(name).is_some()).unwrap_or("lambda_min");
-        return s.field(name, faults)?.fault(faults, want);
-    }
-    Some(config)
-}
-
-/// What is wrong with the bets at that floor, if anything is.
-pub(super) fn lambda_fault(promotion: &PromotionConfig, floor_r: f64) -> Option<String> {
-    let largest = promotion.lambda_cap / (floor_r + promotion.null_edge_r);
-    (promotion.lambda_min >= largest).then(|| {
-        format!("lambda_min ({}) below lambda_cap / (floor_r + null_edge_r), which is {largest}", promotion.lambda_min)
-    })
-}
-
-#[expect(clippy::float_cmp, reason = "the last step is 1 as written")]
-fn ramp(field: &Field<'_>, faults: &mut Faults) -> Option<Vec<f64>> {
-    const WANT: &str = "a list of increasing numbers above 0, the last of them 1";
-    let Some(items) = field.items() else { return field.fault(faults, WANT) };
-    let mut steps: Vec<f64> = Vec::new();
-    for item in items {
-        steps.push(item.float(faults, FloatRange::Above(0.0, 1.0))?);
-    }
-    if steps.last().is_none_or(|last| *last != 1.0) || steps.windows(2).any(|pair| pair[0] >= pair[1]) {
-        return field.fault(faults, WANT);
-    }
-    Some(steps)
 }

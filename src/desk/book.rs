@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::outcome::{DeskOutcome, MISSED, is_natural};
 use super::reconcile::Expected;
 use super::risk::{LiveRight, SeatDeal};
 use crate::broker::{Deal, DealStatus};
@@ -68,6 +69,8 @@ pub(super) struct BookDeal {
     pub(super) tries: u32,
     /// The broker does not know it any more.
     pub(super) is_lost: bool,
+    /// That it has no twin was told.
+    pub(super) is_told: bool,
 }
 
 impl BookDeal {
@@ -155,6 +158,11 @@ pub(super) struct Book {
     pub(super) reconciled_minute: Option<i64>,
     /// Entries of the journal that are in here.
     pub(super) entries: u64,
+    /// Closed profit of each seat since it went live.
+    reigns: BTreeMap<SeatIdx, Money>,
+    /// What nobody has fetched yet.
+    #[serde(skip)]
+    outcomes: Vec<DeskOutcome>,
 }
 
 impl Book {
@@ -237,10 +245,16 @@ impl Book {
                     (deal.level, deal.stop_level, deal.limit_level) = (*level, *stop_level, *limit_level);
                     deal.next_funding = Some(next_funding(*time));
                     deal.tries = 0;
+                    self.outcomes.push(DeskOutcome::Order { seat: deal.seat, is_refused: false });
                 }
             }
             DeskEntry::Rejected { reference, .. } => match self.deals.get_mut(reference) {
-                Some(deal) if deal.is_in_doubt() => self.finish(reference, Phase::Rejected),
+                Some(deal) if deal.is_in_doubt() => {
+                    let seat = deal.seat;
+                    self.outcomes.push(DeskOutcome::Order { seat, is_refused: true });
+                    self.outcomes.push(DeskOutcome::Signal { seat, is_missed: true });
+                    self.finish(reference, Phase::Rejected);
+                }
                 Some(_) => {}
                 None => drop(self.refused.insert(reference.clone())),
             },
@@ -252,6 +266,12 @@ impl Book {
             DeskEntry::Closed { time, reference, level, reason, profit } => {
                 if let Some(deal) = self.deals.get_mut(reference).filter(|deal| deal.phase == Phase::Open) {
                     deal.closed = Some((*time, *level, *reason, *profit));
+                    let (seat, size, twin) = (deal.seat, deal.size, deal.twin_profit);
+                    if is_natural(*reason) {
+                        self.outcomes.push(DeskOutcome::Closed { seat, size, profit: *profit });
+                        self.outcomes.extend(paired(seat, size, *profit, twin));
+                    }
+                    *self.reigns.entry(seat).or_default() += *profit;
                     self.finish(reference, Phase::Closed);
                     self.net_profit += *profit;
                     if time.day() > self.day {
@@ -288,6 +308,14 @@ impl Book {
     }
 
     fn insert(&mut self, deal: BookDeal) {
+        // A deal that was closed and never had a twin was one that paper did not make.
+        let is_extra = |d: &BookDeal| d.seat == deal.seat && d.twin_profit.is_none() && !d.is_told;
+        for extra in self.deals.values_mut().filter(|d| d.phase == Phase::Closed && is_extra(d)) {
+            extra.is_told = true;
+            if extra.closed.is_some_and(|(_, _, reason, _)| is_natural(reason)) {
+                self.outcomes.push(DeskOutcome::Signal { seat: extra.seat, is_missed: true });
+            }
+        }
         self.acted.insert(deal.seat, deal.made);
         self.order.push_back(deal.reference.clone());
         self.alive.insert(deal.reference.clone());
@@ -338,12 +366,7 @@ impl Book {
     /// The same with open positions marked where they would close.
     pub(super) fn day_result(&self, now: UtcMicros, markets: &[Market]) -> Money {
         let open = self.alive().filter(|deal| deal.phase == Phase::Open && !deal.is_lost);
-        let marks = open.filter_map(|deal| {
-            let market = markets.iter().find(|market| market.epic == deal.epic)?;
-            // After a crash quotes from before its fill may come again: they say nothing of it.
-            let tick = self.quotes.get(&deal.epic).filter(|tick| Some(tick.time) >= deal.opened)?;
-            Some(deal.profit_at(deal.exit_side(tick), market))
-        });
+        let marks = open.filter_map(|deal| self.mark(deal, markets));
         self.day_profit(now) + marks.sum()
     }
 
@@ -386,7 +409,47 @@ impl Book {
             let scaled = i128::from(twin.profit.micros()) * i128::from(deal.size.micros());
             let micros = div_half_even(scaled, i128::from(size.micros()));
             deal.twin_profit = i64::try_from(micros).ok().map(Money::from_micros);
+            if let Some((_, _, reason, profit)) = deal.closed.filter(|_| !deal.is_told)
+                && is_natural(reason)
+            {
+                self.outcomes.extend(paired(deal.seat, deal.size, profit, deal.twin_profit));
+            }
         }
+    }
+
+    /// A ticket that our own rules refused.
+    pub(super) fn on_refused(&mut self, seat: SeatIdx, rule: &str) {
+        if MISSED.contains(&rule) {
+            self.outcomes.push(DeskOutcome::Signal { seat, is_missed: true });
+        }
+    }
+
+    /// What happened since the last call.
+    pub(super) fn take_outcomes(&mut self) -> Vec<DeskOutcome> {
+        std::mem::take(&mut self.outcomes)
+    }
+
+    /// A seat goes live: its profit is counted from here on.
+    pub(super) fn begin_reign(&mut self, seat: SeatIdx) {
+        self.reigns.insert(seat, Money::ZERO);
+    }
+
+    /// Profit of each seat with a right since it went live, what is open marked where it would close.
+    pub(super) fn reign_results(&self, markets: &[Market]) -> Vec<(SeatIdx, Money)> {
+        let marked = |seat: SeatIdx| {
+            let open = self.alive().filter(|deal| deal.seat == seat && deal.phase == Phase::Open && !deal.is_lost);
+            open.filter_map(|deal| self.mark(deal, markets)).sum::<Money>()
+        };
+        let closed = |seat: SeatIdx| self.reigns.get(&seat).copied().unwrap_or_default();
+        self.rights.keys().map(|seat| (*seat, closed(*seat) + marked(*seat))).collect()
+    }
+
+    /// What an open deal would make, closed now; nothing before its first quote.
+    fn mark(&self, deal: &BookDeal, markets: &[Market]) -> Option<Money> {
+        let market = markets.iter().find(|market| market.epic == deal.epic)?;
+        // After a crash quotes from before its fill may come again: they say nothing of it.
+        let tick = self.quotes.get(&deal.epic).filter(|tick| Some(tick.time) >= deal.opened)?;
+        Some(deal.profit_at(deal.exit_side(tick), market))
     }
 
     pub(super) fn view(&self, now: UtcMicros) -> DeskView {
@@ -433,6 +496,13 @@ impl BookDeal {
             close_sent: None,
             tries: 0,
             is_lost: false,
+            is_told: false,
         }
     }
+}
+
+/// What a pair tells: that both followed the signal, and how far apart they came out.
+fn paired(seat: SeatIdx, size: Size, profit: Money, twin: Option<Money>) -> Vec<DeskOutcome> {
+    let Some(twin) = twin else { return Vec::new() };
+    vec![DeskOutcome::Signal { seat, is_missed: false }, DeskOutcome::Paired { seat, size, difference: profit - twin }]
 }

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::book::{Book, BookDeal, Phase};
 use super::risk::{LiveRight, Situation, approve, is_daily_loss_reached};
-use super::{Break, DeskContext, compare, deal_reference};
+use super::{Break, DeskContext, DeskOutcome, compare, deal_reference};
 use crate::broker::{BrokerError, Deal, DealStatus};
 use crate::domain::{
-    CloseReason, DealReference, Direction, EpicIdx, Episode, Micros, Money, Price, SeatIdx, Size, Tick, UtcMicros,
+    CloseReason, DealReference, Direction, EpicIdx, Episode, Market, Micros, Money, Price, SeatIdx, Size, Tick,
+    UtcMicros,
 };
 use crate::flow::{Change, DealTicket, DeskView, Round, State};
 use crate::store::entry::DeskEntry;
@@ -113,6 +114,17 @@ impl Desk {
     #[must_use]
     pub fn is_live(&self, seat: SeatIdx) -> bool {
         self.book.rights.contains_key(&seat)
+    }
+
+    /// What happened to live deals since the last call, in order.
+    pub fn take_outcomes(&mut self) -> Vec<DeskOutcome> {
+        self.book.take_outcomes()
+    }
+
+    /// Live profit of each seat that may deal, since it went live, what is open marked where it would close.
+    #[must_use]
+    pub fn reign_results(&self, markets: &[Market]) -> Vec<(SeatIdx, Money)> {
+        self.book.reign_results(markets)
     }
 
     /// The state, the profit and the newest 200 deals.
@@ -264,7 +276,12 @@ impl Desk {
         for change in changes {
             if change.to == State::Live {
                 match rights.iter().find(|right| right.seat() == change.seat) {
-                    Some(right) => drop(self.book.rights.insert(change.seat, right.clone())),
+                    Some(right) => {
+                        if change.from != State::Live {
+                            self.book.begin_reign(change.seat);
+                        }
+                        self.book.rights.insert(change.seat, right.clone());
+                    }
                     None => self.stop(now, format!("{} went live without a right to deal", change.model)),
                 }
             } else {
@@ -298,6 +315,7 @@ impl Desk {
             Ok(approved) => approved,
             Err(refused) => {
                 self.book.insert_refused(&right, ticket, &reference);
+                self.book.on_refused(ticket.seat, refused.rule);
                 self.record(DeskEntry::Rejected { time: now, reference, reason: refused.to_string() });
                 return;
             }

@@ -27,6 +27,7 @@
 mod approved;
 mod book;
 mod dealing;
+mod outcome;
 mod reconcile;
 mod reference;
 mod risk;
@@ -37,6 +38,7 @@ use futures_util::future::BoxFuture;
 
 pub use self::approved::Approved;
 pub use self::dealing::{Desk, DeskCheckpoint};
+pub use self::outcome::DeskOutcome;
 pub use self::reconcile::{Break, Expected, compare};
 pub use self::reference::{REFERENCE_LENGTH_MAX, deal_reference};
 pub use self::risk::{LiveRight, Refused, SeatDeal, Situation, approve, is_daily_loss_reached, ramp_size};

@@ -106,13 +106,17 @@ impl DirectionFilter {
     }
 }
 
-/// The money that one R stands for, fixed before any entry (docs/PROMOTION.md, section 1).
+/// The money that one R stands for, fixed before any entry (docs/EVIDENCE.md, section 1).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RiskUnit {
     /// `rho`, in millionths of the currency; not always whole, since the worst case is divided by the floor.
     pub rho_micros: f64,
     /// `B`: no outcome may fall below minus this many R.
     pub floor_r: f64,
+    /// `H`: gains are cut at this many R where a bound from above is needed. It changes no evidence, and
+    /// the ledger, whose entries are older than it, does not keep it.
+    #[serde(skip, default = "RiskUnit::cap_r")]
+    pub cap_r: f64,
     /// Modelled costs are multiplied by this before an outcome is scored.
     pub cost_stress: f64,
 }
@@ -171,6 +175,13 @@ impl Candidate {
 }
 
 impl RiskUnit {
+    /// `H` where nothing else is said.
+    pub const CAP_R: f64 = 10.0;
+
+    fn cap_r() -> f64 {
+        Self::CAP_R
+    }
+
     /// The risk unit of `size` in `market`: the larger of the planned loss at the stop, costs of both ways included,
     /// and of the worst planned loss divided by the floor.
     #[must_use]
@@ -186,6 +197,6 @@ impl RiskUnit {
         let both_ways = costs.slippage + costs.slippage;
         let at_stop = market.money_micros(stop + both_ways, size) as f64;
         let worst = market.money_micros(stop + gap_allowance + both_ways, size) as f64;
-        Self { rho_micros: at_stop.max(worst / floor_r), floor_r, cost_stress }
+        Self { rho_micros: at_stop.max(worst / floor_r), floor_r, cap_r: Self::CAP_R, cost_stress }
     }
 }

@@ -57,6 +57,14 @@ pub(super) enum Kind {
     Retire,
     Suspend,
     Configure,
+    /// A champion goes to the next step of the ramp.
+    Ramp,
+    /// A further budget of alpha.
+    Budget,
+    /// A candidate without a slot takes one of a new budget.
+    Join,
+    /// Promotions go on after live and paper had come apart.
+    Clear,
 }
 
 /// What set it off.
@@ -73,6 +81,8 @@ pub(super) enum Trigger {
     Configuration,
     /// The seat itself: its window filled, or it failed.
     Seat,
+    /// Live dealing: an outcome, a missed signal, the broker, the feed.
+    Live,
 }
 
 /// What a record says; the order of the fields is the order in the text.
@@ -83,7 +93,7 @@ pub(super) struct Body {
     pub trigger: Trigger,
     pub reason: String,
     pub config_hash: String,
-    /// The budget of alpha that this arena spends; a store has one.
+    /// How many budgets of alpha this arena has opened.
     pub budget: u32,
     pub promotion: Value,
     pub currency: String,
@@ -102,6 +112,8 @@ pub(super) struct CandidateRecord {
     pub content_hash: String,
     pub generation: u32,
     pub floor_r: Real,
+    pub cap_r: Real,
+    pub market: String,
     pub from: Option<State>,
     pub to: State,
     pub flags: Vec<String>,
@@ -132,6 +144,7 @@ impl SlotRecord {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Decision {
     pub floor_r: Real,
+    pub cap_r: Real,
     pub null_edge_r: Real,
     pub start_wealth: Option<Real>,
     pub bets: Vec<Real>,
@@ -145,6 +158,17 @@ pub(super) struct Decision {
     pub lcb95: Bound,
     /// At the level of the gate, `alpha · s / M`; null without a slot.
     pub lcb_family: Option<Bound>,
+    /// The same as gate G8 looked at it.
+    pub lcb_gate: Option<Real>,
+    /// Against "the mean is useful", at 95 %.
+    pub ucb95: Real,
+    pub log_useless: Real,
+    pub drawdown_r: Real,
+    /// The detector of decay over these outcomes.
+    pub decay: Real,
+    pub sharpe: SharpeRecord,
+    pub dsr: Option<Real>,
+    pub top_share: Option<Real>,
     pub first_opened: Option<UtcMicros>,
     pub active_days: u32,
     pub is_faulty: bool,
@@ -161,6 +185,54 @@ pub(super) struct Decision {
     /// Those episodes: number, opened and closed in microseconds since 1970, profit, risk unit, outcome in R.
     /// Promotions and demotions alone; null where they were not kept for want of a slot.
     pub episodes: Option<Vec<EpisodeRecord>>,
+    /// Of a champion: what its live deals came to.
+    pub reign: Option<ReignRecord>,
+    /// Of a promotion in a champion's place: the common rounds.
+    pub swap: Option<SwapRecord>,
+}
+
+/// What the deflated Sharpe ratio is made of; trials are the body's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct SharpeRecord {
+    pub ratio: Real,
+    pub skew: Real,
+    pub kurtosis: Real,
+    /// The null variance of a ratio, `1/n`.
+    pub variance: Real,
+}
+
+/// A reign as it stood.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ReignRecord {
+    pub since: UtcMicros,
+    pub step: u32,
+    /// Live outcomes in R.
+    pub lives: Vec<Real>,
+    /// Live less paper of one signal, in R.
+    pub differences: Vec<Real>,
+    /// Whether each signal was missed.
+    pub signals: Vec<bool>,
+    pub decay: Real,
+    pub parity: Real,
+    pub missed: Real,
+    pub drawdown_r: Real,
+    pub dd_limit_r: Real,
+    pub drawdown_pct: Real,
+    pub rejects: u32,
+}
+
+/// A challenger's common rounds with the champion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct SwapRecord {
+    pub champion: ModelId,
+    pub since: UtcMicros,
+    pub step: u32,
+    pub floor: Real,
+    /// Challenger less champion, in daily risk budgets.
+    pub differences: Vec<Real>,
+    pub log_e: Real,
+    pub threshold: Real,
+    pub lcb: Real,
 }
 
 /// A lower bound by both ways; the exact one where the episodes are listed.
@@ -277,7 +349,11 @@ pub(super) fn promotion_of(text: &Value) -> Result<PromotionConfig, serde_json::
         match value {
             Value::String(text) => text.parse::<f64>().map_or_else(|_| value.clone(), Value::from),
             Value::Array(items) => items.iter().map(numeric).collect(),
-            Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), numeric(value))).collect(),
+            // The anchor is a text whatever it looks like.
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(key, value)| (key.clone(), if key == "anchor" { value.clone() } else { numeric(value) }))
+                .collect(),
             other => other.clone(),
         }
     }

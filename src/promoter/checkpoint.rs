@@ -2,11 +2,12 @@
 
 use super::policy::Promoter;
 use super::seat::Scored;
+use crate::config::EvidenceUnit;
 use crate::domain::{Episode, SeatIdx};
 use crate::flow::State;
 
 /// The version of [`Promoter::checkpoint`]'s bytes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why a checkpoint is not one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,28 +76,33 @@ impl Promoter {
         mut ledger: impl FnMut(SeatIdx) -> I,
     ) -> Result<Self, RestoreError> {
         let mut promoter = Self::restore(bytes)?;
-        for (at, seat) in promoter.seats.iter_mut().enumerate() {
+        for at in 0..promoter.seats.len() {
+            let seat = &promoter.seats[at];
             let is_kept = seat.place.is_some() && seat.state != State::Retired;
             let (Some((first, last)), true) = (seat.range, is_kept) else { continue };
-            seat.episodes = ledger(Self::idx(at))
-                .into_iter()
-                .filter(|e| (first..=last).contains(&e.number) && e.opened >= seat.since && e.x.is_finite())
-                .map(|Episode { number, opened, closed, profit, rho_micros, x, .. }| Scored {
-                    number,
-                    opened,
-                    closed,
-                    profit,
-                    rho_micros,
-                    x,
-                })
-                .collect();
-            if seat.episodes.len() as u64 != seat.evidence.n() {
-                let (found, n) = (seat.episodes.len(), seat.evidence.n());
+            let trades = ledger(Self::idx(at)).into_iter();
+            let episodes: Vec<Scored> = match promoter.config.unit {
+                EvidenceUnit::Episode => trades
+                    .filter(|e| (first..=last).contains(&e.number) && e.opened >= seat.since && e.x.is_finite())
+                    .map(|Episode { number, opened, closed, profit, rho_micros, x, .. }| Scored {
+                        number,
+                        opened,
+                        closed,
+                        profit,
+                        rho_micros,
+                        x,
+                    })
+                    .collect(),
+                EvidenceUnit::Round => promoter.rounds_of(seat, trades),
+            };
+            if episodes.len() as u64 != seat.evidence.n() {
+                let (found, n) = (episodes.len(), seat.evidence.n());
                 return Err(RestoreError::Corrupt(format!(
                     "{} counted {n} episodes, its ledger has {found}",
                     seat.model
                 )));
             }
+            promoter.seats[at].episodes = episodes;
         }
         Ok(promoter)
     }

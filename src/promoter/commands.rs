@@ -1,11 +1,12 @@
 //! What operators and configurations ask of the promoter: promote, demote, retire, a new `[promotion]`.
 
 use super::audit::{Body, Kind, Trigger, promotion_text};
+use super::places::Room;
 use super::policy::Promoter;
-use super::seat::Pending;
-use crate::config::{PromotionConfig, PromotionMode};
+use super::seat::{Pending, Seat};
+use crate::config::{NEW_BUDGET, PromotionConfig, PromotionMode};
 use crate::control::ControlError;
-use crate::domain::{ContentHash, ModelId, Size, UtcMicros};
+use crate::domain::{ContentHash, ModelId, UtcMicros};
 use crate::flow::{Change, State};
 
 impl Promoter {
@@ -47,11 +48,17 @@ impl Promoter {
             State::Live => return refused(format!("{model} is live already")),
             state => return refused(format!("{model} is {}", state.word())),
         }
-        let others = self.pending.iter().filter(|idx| self.at(**idx) != at).count();
-        if self.live.len() + others >= self.config.live_slots as usize {
-            let holders: Vec<_> =
-                self.live.iter().chain(&self.pending).map(|idx| self.seats[self.at(*idx)].model.as_str()).collect();
-            return refused(format!("no live slot is free: {} must be demoted first", holders.join(", ")));
+        if let (Some(why), false) = (&self.stopped, is_override) {
+            return refused(format!("promotions have stopped ({why}): `arena resume` lets them go on"));
+        }
+        let kept: Vec<usize> = self.pending.iter().map(|idx| self.at(*idx)).collect();
+        match self.room(at, &kept) {
+            Room::Free => {}
+            Room::Taken(champion) => {
+                let champion = &self.seats[self.at(champion)].model;
+                return refused(format!("no live slot is free: {champion} must be demoted first"));
+            }
+            Room::None(why) => return refused(format!("no live slot is free: {why}")),
         }
         let reason = reason.unwrap_or("promoted by the operator").to_owned();
         let mut changes = Vec::new();
@@ -127,6 +134,62 @@ impl Promoter {
         self.seal(body, at, State::Retired, reason, changes);
     }
 
+    /// Makes what rests on changed keys of watching anew from the outcomes that were kept; where they were not, it begins
+    /// anew.
+    fn rewatch(&mut self) {
+        let config = &self.config;
+        for seat in &mut self.seats {
+            let xs = seat.xs();
+            seat.evidence.rewatch(config, &xs);
+            if let Some(reign) = seat.reign.as_deref_mut() {
+                reign.rewatch(config, seat.cap_r);
+            }
+        }
+    }
+
+    /// Opens a further budget of alpha: as many slots again, at the same share each. The chance of a false promotion
+    /// becomes the sum of the budgets. Candidates without a slot, in order of registration, take what there is and
+    /// begin their evidence now. Returns how many did.
+    ///
+    /// # Errors
+    /// [`ControlError::Invalid`] without a reason; [`ControlError::Refused`] while slots are free.
+    pub fn open_budget(&mut self, time: UtcMicros, reason: Option<&str>) -> Result<usize, ControlError> {
+        let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+        let Some(reason) = reason else {
+            return Err(ControlError::Invalid("a new budget of alpha needs a reason".to_owned()));
+        };
+        let free = self.slots.free();
+        if free > 0 {
+            return Err(ControlError::Refused(format!("{free} alpha slots are free: no new budget is needed")));
+        }
+        self.now = self.now.max(time);
+        self.slots.open_budget();
+        let total = f64::from(self.slots.budgets()) * self.config.alpha;
+        let budgets = self.slots.budgets();
+        let reason = format!("budget {budgets} is open, the chance of a false promotion is {total} in all: {reason}");
+        let trigger = Trigger::Operator { is_override: false };
+        let body = Body { trigger, reason, ..self.blank(Kind::Budget, time) };
+        self.chain.append(&body);
+        let mut joined = 0;
+        for at in 0..self.seats.len() {
+            let seat = &self.seats[at];
+            if seat.place.is_some() || seat.is_barred || !matches!(seat.state, State::Warming | State::Shadow) {
+                continue;
+            }
+            self.seats[at].begin_anew(&self.config, UtcMicros(time.0.saturating_add(1)));
+            let mut body = self.draft(Kind::Join, at, time, trigger);
+            let Some(slot) = self.join(at) else { continue };
+            body.reason = format!("evidence begins in slot {}", slot.index);
+            let flags = self.flags(at);
+            if let Some(candidate) = &mut body.candidate {
+                (candidate.joined, candidate.flags) = (Some(slot), flags);
+            }
+            self.chain.append(&body);
+            joined += 1;
+        }
+        Ok(joined)
+    }
+
     /// Puts a new `[promotion]` into force.
     ///
     /// # Errors
@@ -139,18 +202,11 @@ impl Promoter {
         config_hash: &str,
     ) -> Result<Vec<Change>, ControlError> {
         let (old, new) = (promotion_text(&self.config), promotion_text(config));
-        const FROZEN: [&str; 9] = [
-            "alpha",
-            "alpha_slots",
-            "slot_first_share",
-            "floor_r",
-            "null_edge_r",
-            "cost_stress",
-            "bets",
-            "lambda_min",
-            "lambda_cap",
-        ];
-        let changed: Vec<_> = FROZEN.into_iter().filter(|key| old[*key] != new[*key]).collect();
+        let changed: Vec<_> = NEW_BUDGET
+            .into_iter()
+            .map(|key| key.trim_start_matches("promotion."))
+            .filter(|key| old[*key] != new[*key])
+            .collect();
         if !changed.is_empty() {
             return Err(ControlError::Refused(format!(
                 "[promotion] {} cannot change while evidence is gathered under it; it needs a new store",
@@ -165,6 +221,12 @@ impl Promoter {
         self.config = config.clone();
         self.config_hash = config_hash.to_owned();
         self.slots.set_dead(config.slot_dead);
+        const WATCHED: [&str; 6] =
+            ["keep_edge_r", "min_useful_edge_r", "parity_tol_r", "parity_cap_r", "parity_miss_rate", "dd_limit_r"];
+        if WATCHED.into_iter().any(|key| old[key] != new[key]) {
+            self.rewatch();
+        }
+        self.seats.iter().for_each(Seat::untell);
         let body = Body { reason: "a configuration came into force".to_owned(), ..self.blank(Kind::Configure, time) };
         self.chain.append(&body);
         if config.mode == PromotionMode::Off {
@@ -176,16 +238,5 @@ impl Promoter {
             }
         }
         Ok(changes)
-    }
-
-    /// The size of a live deal on the first step of the ramp: that share of the candidate's size, rounded down to a
-    /// millionth, at least `size_min`, never above the candidate's own.
-    #[must_use]
-    pub fn live_size(&self, candidate_size: Size, size_min: Size) -> Size {
-        let step = self.config.ramp.first().copied().unwrap_or(1.0);
-        // The small allowance keeps 0.29 of 100 at 29, which binary floats put a hair below.
-        #[expect(clippy::cast_possible_truncation, reason = "a share of a size is within its range")]
-        let share = (step * candidate_size.micros() as f64 + 1e-3).floor() as i64;
-        Size::from_micros(share).max(size_min).min(candidate_size)
     }
 }

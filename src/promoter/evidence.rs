@@ -1,4 +1,5 @@
-//! The evidence of one candidate: a mixture of constant bets against "its average edge to date is not above `m0`".
+//! The evidence of one candidate: a mixture of constant bets against "its average edge to date is not above `m0`", and
+//! what else is known of its outcomes, all in constant time and space an outcome.
 //!
 //! The wealth of the mixture is an e-process, so that looking after every episode costs nothing. Its validity rests on
 //! the bets never changing and on no outcome below the declared floor; a breach of the floor voids it for good.
@@ -6,74 +7,98 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::PromotionConfig;
+use crate::statistics::detectors::Decay;
+use crate::statistics::mixture::{self, Mixture, Totals, bets};
+use crate::statistics::performance::{Drawdown, Wins};
+use crate::statistics::sharpe::Sharpe;
+use crate::statistics::sums::{Moments, Sum};
 
-/// A sum that keeps what rounding would lose (Neumaier 1974).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Sum {
-    sum: f64,
-    lost: f64,
-}
+/// The level at which a mean is held to be below what is useful.
+pub(super) const FUTILITY_LEVEL: f64 = 0.05;
 
-impl Sum {
-    /// Adds one term.
-    pub fn add(&mut self, term: f64) {
-        let next = self.sum + term;
-        self.lost += if self.sum.abs() >= term.abs() { (self.sum - next) + term } else { (term - next) + self.sum };
-        self.sum = next;
-    }
+/// Outcomes under which no deflated Sharpe ratio is told.
+const DSR_EPISODES_MIN: u64 = 30;
 
-    /// The sum so far.
-    #[must_use]
-    pub fn value(self) -> f64 {
-        self.sum + self.lost
-    }
-}
-
-/// Steps of every bisection: the interval shrinks below what a float can tell apart.
-const BISECTIONS: usize = 60;
-
-/// What is known of one candidate from its closed episodes.
+/// What is known of one candidate from its closed episodes (or rounds).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     floor_r: f64,
+    cap_r: f64,
     null_edge_r: f64,
     start_wealth: Option<f64>,
-    lambdas: Box<[f64]>,
-    logs: Box<[f64]>,
+    mixture: Mixture,
     n: u64,
     powers: [Sum; 4],
-    peak_r: f64,
-    max_drawdown_r: f64,
+    drawdown: Drawdown,
     is_faulty: bool,
     is_breached: bool,
+    watch: Watch,
+}
+
+/// What rests on keys that may change while evidence is gathered, and is then made anew from the outcomes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Watch {
+    moments: Moments,
+    wins: Wins,
+    squared_losses: Sum,
+    /// Against "the mean of `min(x, cap)` is not below what is useful", mirrored.
+    useless: Mixture,
+    useful_r: f64,
+    /// Sum and sum of squares of `min(x, cap)`.
+    capped: [Sum; 2],
+    decay: Decay,
+}
+
+impl Watch {
+    fn new(config: &PromotionConfig, cap_r: f64) -> Self {
+        let count = usize::from(config.bets);
+        let largest = config.lambda_cap / (cap_r - config.min_useful_edge_r);
+        Self {
+            moments: Moments::default(),
+            wins: Wins::default(),
+            squared_losses: Sum::default(),
+            useless: Mixture::new(bets(count, config.lambda_min, largest), 0.0),
+            useful_r: config.min_useful_edge_r,
+            capped: [Sum::default(); 2],
+            decay: Decay::new(count, config.lambda_min, config.lambda_cap, config.keep_edge_r, cap_r),
+        }
+    }
+
+    fn push(&mut self, x: f64, cap_r: f64) {
+        self.moments.push(x);
+        self.wins.push(x);
+        let loss = x.min(0.0);
+        self.squared_losses.add(loss * loss);
+        let capped = x.min(cap_r);
+        self.useless.play(self.useful_r - capped);
+        self.capped[0].add(capped);
+        self.capped[1].add(capped * capped);
+        self.decay.push(x);
+    }
 }
 
 impl Evidence {
-    /// No episode yet. `floor_r` is `B` of this candidate; `start_wealth` is what its slot starts it with, in (0, 1],
-    /// or `None` without a slot: such a candidate has statistics, but no wealth.
+    /// No episode yet. `floor_r` is `B` and `cap_r` is `H` of this candidate; `start_wealth` is what its slot starts it
+    /// with, in (0, 1], or `None` without a slot: such a candidate has statistics, but no wealth.
     ///
     /// # Panics
-    /// If the configuration has no bets.
+    /// If the configuration has no bets, or the cap lies below the edges that it is held against.
     #[must_use]
-    pub fn new(config: &PromotionConfig, floor_r: f64, start_wealth: Option<f64>) -> Self {
-        let count = usize::from(config.bets);
-        assert!(count > 0, "a mixture needs at least one bet");
+    pub fn new(config: &PromotionConfig, floor_r: f64, cap_r: f64, start_wealth: Option<f64>) -> Self {
         let largest = config.lambda_cap / (floor_r + config.null_edge_r);
-        let step = (largest / config.lambda_min).ln() / (count.max(2) - 1) as f64;
-        let lambdas: Box<[f64]> = (0..count).map(|j| config.lambda_min * (step * j as f64).exp()).collect();
-        let log_start = start_wealth.map_or(0.0, f64::ln) - (count as f64).ln();
+        let bets = bets(usize::from(config.bets), config.lambda_min, largest);
         Self {
             floor_r,
+            cap_r,
             null_edge_r: config.null_edge_r,
             start_wealth,
-            logs: vec![log_start; count].into(),
-            lambdas,
+            mixture: Mixture::new(bets, start_wealth.map_or(0.0, f64::ln)),
             n: 0,
             powers: [Sum::default(); 4],
-            peak_r: 0.0,
-            max_drawdown_r: 0.0,
+            drawdown: Drawdown::default(),
             is_faulty: false,
             is_breached: false,
+            watch: Watch::new(config, cap_r),
         }
     }
 
@@ -89,23 +114,31 @@ impl Evidence {
         for (sum, term) in self.powers.iter_mut().zip([x, square, square * x, square * square]) {
             sum.add(term);
         }
-        let equity = self.powers[0].value();
-        self.peak_r = self.peak_r.max(equity);
-        self.max_drawdown_r = self.max_drawdown_r.max(self.peak_r - equity);
+        self.drawdown.stand(self.powers[0].value());
         if self.start_wealth.is_some() {
-            let edge = x - self.null_edge_r;
-            for (log, lambda) in self.logs.iter_mut().zip(&self.lambdas) {
-                let gain = lambda * edge;
-                *log += if gain > -1.0 { gain.ln_1p() } else { f64::NEG_INFINITY };
-            }
+            self.mixture.play(x - self.null_edge_r);
         }
         self.is_breached |= x < -self.floor_r;
+        self.watch.push(x, self.cap_r);
+    }
+
+    /// Puts other keys of watching into force: the detector of decay and the bound from above are made anew from `xs`,
+    /// all outcomes so far. The wealth is not touched.
+    pub fn rewatch(&mut self, config: &PromotionConfig, xs: &[f64]) {
+        self.watch = Watch::new(config, self.cap_r);
+        xs.iter().for_each(|x| self.watch.push(*x, self.cap_r));
     }
 
     /// Natural log of the wealth, the start wealth included; `-inf` when every bet is bankrupt; `None` without a slot.
     #[must_use]
     pub fn log_wealth(&self) -> Option<f64> {
-        self.start_wealth.map(|_| log_sum_exp(&self.logs))
+        self.start_wealth.map(|_| self.mixture.log_wealth())
+    }
+
+    /// The same after one more outcome, without taking it.
+    #[must_use]
+    pub fn log_wealth_after(&self, x: f64) -> Option<f64> {
+        self.start_wealth.map(|_| self.mixture.log_wealth_after(x - self.null_edge_r))
     }
 
     /// Natural log of the e-value of this candidate alone; `None` without a slot.
@@ -117,8 +150,7 @@ impl Evidence {
     /// Whether the wealth may have reached `threshold` (a log): a cheap bound that never says no wrongly.
     #[must_use]
     pub fn may_reach(&self, threshold: f64) -> bool {
-        let largest = self.logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        self.start_wealth.is_some() && largest + (self.logs.len() as f64).ln() + 1e-9 >= threshold
+        self.start_wealth.is_some() && self.mixture.may_reach(threshold)
     }
 
     /// Lower bound of the average edge to date in R, right at all times at once but for a chance of `a`. From the sums
@@ -126,64 +158,87 @@ impl Evidence {
     /// breach of the floor no bound holds and it is `-inf`.
     #[must_use]
     pub fn lcb_fast(&self, a: f64) -> f64 {
-        let (n, s1, s2) = (self.n as f64, self.s1(), self.s2());
-        self.bisect(a, |m, logs| {
-            let span = self.floor_r + m;
-            let (sum, squares) = (s1 - n * m, s2 - 2.0 * m * s1 + n * m * m);
-            for (log, lambda) in logs.iter_mut().zip(&self.lambdas) {
-                let fraction = lambda * span;
-                *log = if fraction < 1.0 {
-                    lambda * sum - lambda * lambda * tail_ratio(fraction) * squares
-                } else {
-                    f64::NEG_INFINITY
-                };
-            }
-        })
+        if self.is_breached {
+            return f64::NEG_INFINITY;
+        }
+        let totals = Totals { n: self.n as f64, sum: self.powers[0].value(), squares: self.powers[1].value() };
+        mixture::lower_fast(self.lambdas(), self.floor_r, totals, a)
     }
 
     /// The same bound from every outcome, in the time of `60 · K · n` products. `xs` are all outcomes of this evidence.
     #[must_use]
     pub fn lcb_exact(&self, a: f64, xs: &[f64]) -> f64 {
-        self.bisect(a, |m, logs| {
-            for (log, lambda) in logs.iter_mut().zip(&self.lambdas) {
-                *log = if lambda * (self.floor_r + m) < 1.0 { log_product(*lambda, m, xs) } else { f64::NEG_INFINITY };
-            }
-        })
-    }
-
-    /// The largest `m` in `[-floor, mean]` whose log wealth (as `fill` computes it by bet) is at least `ln(1/a)`.
-    /// At the mean the wealth is at most 1, so that the search never has to look beyond it.
-    fn bisect(&self, a: f64, fill: impl Fn(f64, &mut [f64])) -> f64 {
         if self.is_breached {
             return f64::NEG_INFINITY;
         }
-        let target = -a.ln() + (self.lambdas.len() as f64).ln();
-        let mut logs = vec![0.0; self.lambdas.len()];
-        let mut is_rejected = |m: f64| {
-            fill(m, &mut logs);
-            log_sum_exp(&logs) >= target
-        };
-        let (mut low, mut high) = (-self.floor_r, self.mean_r().unwrap_or(-self.floor_r));
-        if high <= low || !is_rejected(low) {
-            return -self.floor_r;
+        mixture::lower_exact(self.lambdas(), self.floor_r, xs, a)
+    }
+
+    /// Upper bound of the average of what was made to date, gains cut at the cap; from the sums alone. The cap itself
+    /// means that nothing is known.
+    #[must_use]
+    pub fn ucb_fast(&self, a: f64) -> f64 {
+        let [sum, squares] = self.watch.capped.map(Sum::value);
+        mixture::upper_fast(self.watch.useless.bets(), self.cap_r, Totals { n: self.n as f64, sum, squares }, a)
+    }
+
+    /// Whether the mean is below what is useful, at `FUTILITY_LEVEL` and at all times at once.
+    #[must_use]
+    pub fn is_useless(&self) -> bool {
+        self.log_useless() >= -FUTILITY_LEVEL.ln()
+    }
+
+    /// Log of the wealth against "the mean is useful".
+    #[must_use]
+    pub fn log_useless(&self) -> f64 {
+        self.watch.useless.log_wealth()
+    }
+
+    /// The detector of decay over these outcomes.
+    #[must_use]
+    pub fn decay(&self) -> f64 {
+        self.watch.decay.statistic()
+    }
+
+    /// The Sharpe ratio of an outcome, with its moments; NaN without a spread.
+    #[must_use]
+    pub fn sharpe(&self) -> Sharpe {
+        Sharpe::of(&self.watch.moments)
+    }
+
+    /// The deflated Sharpe ratio under the null variance `1/n`, for so many trials; `None` for fewer than thirty
+    /// outcomes and where it is undefined.
+    #[must_use]
+    pub fn dsr(&self, trials: u64) -> Option<f64> {
+        if self.n < DSR_EPISODES_MIN {
+            return None;
         }
-        for _ in 0..BISECTIONS {
-            let middle = 0.5 * (low + high);
-            if is_rejected(middle) {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        low
+        Some(self.sharpe().deflated(trials, 1.0 / self.n as f64)).filter(|dsr| !dsr.is_nan())
+    }
+
+    /// Mean and standard deviation of an outcome; NaN where undefined.
+    #[must_use]
+    pub fn mean_and_sd(&self) -> (f64, f64) {
+        (self.watch.moments.mean(), self.watch.moments.sd())
+    }
+
+    /// Wins and losses in R.
+    #[must_use]
+    pub fn wins(&self) -> Wins {
+        self.watch.wins
+    }
+
+    /// Sum of the squares of what was lost.
+    #[must_use]
+    pub fn squared_losses(&self) -> f64 {
+        self.watch.squared_losses.value()
     }
 
     /// Mean log growth of the best bet per episode, as it was so far; `None` without a slot or an episode.
     #[must_use]
     pub fn growth(&self) -> Option<f64> {
-        let start = self.start_wealth?.ln() - (self.logs.len() as f64).ln();
-        let best = self.logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        (self.n > 0).then(|| (best - start) / self.n as f64)
+        let start = self.start_wealth?.ln() - (self.lambdas().len() as f64).ln();
+        (self.n > 0).then(|| (self.mixture.best() - start) / self.n as f64)
     }
 
     /// Episodes counted.
@@ -195,7 +250,7 @@ impl Evidence {
     /// Mean outcome in R.
     #[must_use]
     pub fn mean_r(&self) -> Option<f64> {
-        (self.n > 0).then(|| self.s1() / self.n as f64)
+        (self.n > 0).then(|| self.powers[0].value() / self.n as f64)
     }
 
     /// Sums of the first four powers of the outcomes.
@@ -204,18 +259,16 @@ impl Evidence {
         self.powers.map(Sum::value)
     }
 
-    fn s1(&self) -> f64 {
-        self.powers[0].value()
-    }
-
-    fn s2(&self) -> f64 {
-        self.powers[1].value()
-    }
-
     /// Largest fall of the cumulated R from its peak, which starts at 0.
     #[must_use]
     pub fn max_drawdown_r(&self) -> f64 {
-        self.max_drawdown_r
+        self.drawdown.max()
+    }
+
+    /// How far the cumulated R is below its peak now.
+    #[must_use]
+    pub fn drawdown_r(&self) -> f64 {
+        self.drawdown.now()
     }
 
     /// The start wealth; `None` without a slot.
@@ -230,16 +283,22 @@ impl Evidence {
         self.floor_r
     }
 
+    /// `H`.
+    #[must_use]
+    pub fn cap_r(&self) -> f64 {
+        self.cap_r
+    }
+
     /// The bets, smallest first, per R.
     #[must_use]
     pub fn lambdas(&self) -> &[f64] {
-        &self.lambdas
+        self.mixture.bets()
     }
 
     /// Log wealth of each bet, its share of the start wealth included.
     #[must_use]
     pub fn logs(&self) -> &[f64] {
-        &self.logs
+        self.mixture.logs()
     }
 
     /// Whether an outcome was not finite (`DATA`).
@@ -255,41 +314,6 @@ impl Evidence {
     }
 }
 
-/// `ln(Σ exp)`, without overflow; `-inf` for nothing but `-inf`.
-fn log_sum_exp(logs: &[f64]) -> f64 {
-    let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if largest == f64::NEG_INFINITY {
-        return largest;
-    }
-    largest + logs.iter().map(|log| (log - largest).exp()).sum::<f64>().ln()
-}
-
-/// `ln Π (1 + λ (x − m))`. Factors are multiplied and only now and then turned into a log, which is some ten times as
-/// fast as a log each and as exact.
-fn log_product(lambda: f64, m: f64, xs: &[f64]) -> f64 {
-    let (mut log, mut product) = (0.0, 1.0f64);
-    for x in xs {
-        let factor = 1.0 + lambda * (x - m);
-        if factor <= 0.0 {
-            return f64::NEG_INFINITY;
-        }
-        product *= factor;
-        if !(1e-100..=1e100).contains(&product) {
-            log += product.ln();
-            product = 1.0;
-        }
-    }
-    log + product.ln()
-}
-
-/// `(−ln(1−f) − f) / f²` for `f` in `[0, 1)`; near 0 by its series, where the difference would cancel.
-fn tail_ratio(f: f64) -> f64 {
-    if f < 1e-2 {
-        return 0.5 + f * (1.0 / 3.0 + f * (0.25 + f * (0.2 + f * (1.0 / 6.0 + f * (1.0 / 7.0 + f / 8.0)))));
-    }
-    (-(-f).ln_1p() - f) / (f * f)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -298,16 +322,9 @@ mod tests {
     use super::*;
 
     fn of(xs: &[f64]) -> Evidence {
-        let mut evidence = Evidence::new(&config(), 3.0, Some(1.0));
+        let mut evidence = Evidence::new(&config(), 3.0, 10.0, Some(1.0));
         xs.iter().for_each(|x| evidence.on_episode(*x));
         evidence
-    }
-
-    #[test]
-    fn compensated_sums_keep_what_plain_ones_lose() {
-        let mut sum = Sum::default();
-        [1.0, 1e100, 1.0, -1e100].into_iter().for_each(|term| sum.add(term));
-        assert!((sum.value() - 2.0).abs() < 1e-12);
     }
 
     #[test]
@@ -320,7 +337,7 @@ mod tests {
 
     #[test]
     fn start_wealth_is_in_the_wealth_and_not_in_the_evidence() {
-        let mut poor = Evidence::new(&config(), 3.0, Some(0.1));
+        let mut poor = Evidence::new(&config(), 3.0, 10.0, Some(0.1));
         poor.on_episode(0.7);
         let rich = of(&[0.7]);
         assert!((poor.log_e().unwrap() - rich.log_e().unwrap()).abs() < 1e-12);
@@ -329,7 +346,7 @@ mod tests {
 
     #[test]
     fn without_a_slot_there_are_statistics_and_no_wealth() {
-        let mut evidence = Evidence::new(&config(), 3.0, None);
+        let mut evidence = Evidence::new(&config(), 3.0, 10.0, None);
         [1.0, -0.5].into_iter().for_each(|x| evidence.on_episode(x));
         assert_eq!((evidence.log_wealth(), evidence.log_e(), evidence.growth()), (None, None, None));
         assert_eq!((evidence.n(), evidence.mean_r()), (2, Some(0.25)));
@@ -357,7 +374,31 @@ mod tests {
     #[test]
     fn drawdown_counts_from_zero() {
         assert!((of(&[-1.0, 2.0, -0.5, -0.25, 3.0]).max_drawdown_r() - 1.0).abs() < 1e-12);
-        assert!((of(&[2.0, -0.5, -0.75]).max_drawdown_r() - 1.25).abs() < 1e-12);
+        assert!((of(&[2.0, -0.5, -0.75]).drawdown_r() - 1.25).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_loser_becomes_useless_and_a_winner_never_does() {
+        let losing: Vec<f64> = (0..400).map(|k| if k % 3 == 0 { 1.0 } else { -1.0 }).collect();
+        let evidence = of(&losing);
+        assert!(evidence.is_useless() && evidence.ucb_fast(FUTILITY_LEVEL) < 0.05);
+        assert!(evidence.decay() > 1_000.0, "and its detector says so");
+        let winning: Vec<f64> = losing.iter().map(|x| -x).collect();
+        let evidence = of(&winning);
+        assert!(!evidence.is_useless() && evidence.ucb_fast(FUTILITY_LEVEL) > 1.0 / 3.0);
+        assert!(evidence.decay() < 1_000.0);
+        assert!(evidence.dsr(10).unwrap() > 0.99 && of(&winning[..20]).dsr(10).is_none());
+    }
+
+    #[test]
+    fn watching_anew_with_the_same_keys_changes_nothing() {
+        let xs: Vec<f64> = (0..50).map(|k| f64::from(k % 7) / 3.0 - 1.0).collect();
+        let evidence = of(&xs);
+        let mut again = evidence.clone();
+        again.rewatch(&config(), &xs);
+        assert_eq!(again, evidence);
+        again.rewatch(&PromotionConfig { keep_edge_r: 0.2, ..config() }, &xs);
+        assert!(again.decay() > evidence.decay() && again.log_e() == evidence.log_e());
     }
 
     proptest! {
@@ -402,6 +443,8 @@ mod tests {
             let evidence = of(&xs);
             assert!(!evidence.log_wealth().unwrap().is_nan());
             assert!(evidence.lcb_fast(0.05) >= -3.0 && evidence.lcb_exact(0.05, &xs) >= -3.0, "{}", xs.len());
+            assert!(!evidence.decay().is_nan() && !evidence.log_useless().is_nan());
+            assert!(evidence.dsr(10).is_none_or(|dsr| dsr > 0.0));
         }
     }
 }

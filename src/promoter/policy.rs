@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::audit::{Body, Chain, Kind, SlotRecord, Trigger};
+use super::audit::{Chain, Kind, Trigger};
 use super::evidence::Evidence;
 use super::gates::{GateInputs, gates, threshold};
-use super::seat::{Identity, Lineage, Pending, Scored, Seat, days};
-use super::slots::{Slot, SlotTable};
-use crate::config::{PromotionConfig, PromotionMode};
+use super::seat::{Identity, Lineage, PaperTotals, Scored, Seat, Told, bounds_of, days};
+use super::slots::SlotTable;
+use crate::config::{EvidenceUnit, PromotionConfig, PromotionMode};
 use crate::control::ControlError;
 use crate::domain::{ContentHash, Episode, ModelId, SeatIdx, UtcMicros};
 use crate::flow::{Change, State};
@@ -30,6 +30,12 @@ pub struct RegisterInfo {
     pub content_hash: ContentHash,
     /// `B`: no outcome may fall below minus this many R.
     pub floor_r: f64,
+    /// `H`: gains are cut at this many R where a bound from above is needed.
+    pub cap_r: f64,
+    /// Its market: one champion each.
+    pub market: String,
+    /// Its risk unit at full size, in millionths of the currency.
+    pub rho_micros: f64,
 }
 
 /// Keeps evidence, slots and states of all candidates of an arena.
@@ -44,6 +50,13 @@ pub struct Promoter {
     pub(super) lineages: BTreeMap<ModelId, Lineage>,
     pub(super) slots: SlotTable,
     pub(super) trials: u64,
+    /// The present round, and those that ended: days since 1970 on which an episode closed.
+    pub(super) today: Option<i64>,
+    pub(super) days: Vec<i64>,
+    /// Why nobody is promoted until an operator clears it.
+    pub(super) stopped: Option<String>,
+    /// The last quote of each market that was told of.
+    pub(super) quoted: BTreeMap<String, UtcMicros>,
     pub(super) eligible: BTreeSet<SeatIdx>,
     pub(super) live: BTreeSet<SeatIdx>,
     pub(super) pending: BTreeSet<SeatIdx>,
@@ -55,7 +68,7 @@ impl Promoter {
     #[must_use]
     pub fn new(config: &PromotionConfig, currency: &str, config_hash: &str) -> Self {
         Self {
-            slots: SlotTable::new(config.alpha_slots, config.slot_first_share, config.slot_dead),
+            slots: SlotTable::new(config),
             config: config.clone(),
             config_hash: config_hash.to_owned(),
             currency: currency.to_owned(),
@@ -64,6 +77,10 @@ impl Promoter {
             identities: BTreeMap::new(),
             lineages: BTreeMap::new(),
             trials: 0,
+            today: None,
+            days: Vec::new(),
+            stopped: None,
+            quoted: BTreeMap::new(),
             eligible: BTreeSet::new(),
             live: BTreeSet::new(),
             pending: BTreeSet::new(),
@@ -97,18 +114,24 @@ impl Promoter {
             demotions: 0,
             demoted: None,
         });
+        let (floor_r, cap_r) = bounds_of(&self.config, info.floor_r, info.cap_r);
         self.seats.push(Seat {
             model: info.model.clone(),
             content_hash: info.content_hash,
             floor_r: info.floor_r,
+            cap_r: info.cap_r,
+            market: info.market.clone(),
+            rho_micros: info.rho_micros,
             generation,
             state: State::Warming,
             registered: time,
             since: time,
             place: None,
             is_in_slot: false,
-            evidence: Evidence::new(&self.config, info.floor_r, None),
+            evidence: Evidence::new(&self.config, floor_r, cap_r, None),
+            paper: PaperTotals::default(),
             first_opened: None,
+            last_closed: None,
             last_active_day: None,
             active_days: 0,
             last_number: 0,
@@ -116,8 +139,13 @@ impl Promoter {
             confirmed: 0,
             is_barred,
             is_overridden,
+            is_futile: false,
             pending: None,
-            lcb95: Cell::new(None),
+            today: 0.0,
+            daily: Vec::new(),
+            copy_of: None,
+            reign: None,
+            told: Cell::new(Told::default()),
             episodes: Vec::new(),
         });
         let mut body = self.draft(Kind::Register, at, time, Trigger::Configuration);
@@ -174,32 +202,60 @@ impl Promoter {
 
     pub(super) fn on_episode(&mut self, time: UtcMicros, episode: &Episode, changes: &mut Vec<Change>) {
         let at = self.at(episode.seat);
-        let seat = &mut self.seats[at];
+        let seat = &self.seats[at];
         if episode.number <= seat.last_number || seat.state == State::Retired {
             return;
         }
+        let day = episode.closed.day();
+        self.turn_day(time, day, changes);
+        let seat = &mut self.seats[at];
         seat.last_number = episode.number;
-        if !seat.counts(episode.opened) {
+        if seat.state != State::Retired {
+            seat.paper.add(episode.profit);
+        }
+        if !seat.counts(episode.opened) || seat.state == State::Retired {
             return;
         }
-        let was_breached = seat.evidence.is_breached();
-        seat.evidence.on_episode(episode.x);
+        seat.today += episode.x;
         if episode.x.is_finite() {
             seat.first_opened.get_or_insert(episode.opened);
-            let day = episode.closed.day();
+            seat.last_closed = Some(episode.closed);
             if seat.last_active_day.is_none_or(|last| day > last) {
                 seat.last_active_day = Some(day);
                 seat.active_days += 1;
             }
-            seat.range = Some((seat.range.map_or(episode.number, |(first, _)| first), episode.number));
+        }
+        let Episode { number, opened, closed, profit, rho_micros, x, .. } = *episode;
+        let trigger = Trigger::Episode { seat: episode.seat, number };
+        let scored = Scored { number, opened, closed, profit, rho_micros, x };
+        match self.config.unit {
+            EvidenceUnit::Episode => self.on_outcome(at, time, scored, trigger, changes),
+            // The day waits for its end; what is no number is told at once.
+            EvidenceUnit::Round if !x.is_finite() => self.on_outcome(at, time, scored, trigger, changes),
+            EvidenceUnit::Round => {}
+        }
+    }
+
+    /// Takes one outcome of the unit that is in force into the evidence, and looks at the gates.
+    pub(super) fn on_outcome(
+        &mut self,
+        at: usize,
+        time: UtcMicros,
+        scored: Scored,
+        trigger: Trigger,
+        changes: &mut Vec<Change>,
+    ) {
+        let seat = &mut self.seats[at];
+        let was_breached = seat.evidence.is_breached();
+        seat.evidence.on_episode(scored.x);
+        if scored.x.is_finite() {
+            seat.range = Some((seat.range.map_or(scored.number, |(first, _)| first), scored.number));
             if seat.place.is_some() {
-                let Episode { number, opened, closed, profit, rho_micros, x, .. } = *episode;
-                seat.episodes.push(Scored { number, opened, closed, profit, rho_micros, x });
+                seat.episodes.push(scored);
             }
         }
-        let trigger = Trigger::Episode { seat: episode.seat, number: episode.number };
         if seat.evidence.is_breached() && !was_breached {
-            self.disqualify(at, time, episode.x, trigger, changes);
+            self.disqualify(at, time, scored.x, trigger, changes);
         } else {
             self.evaluate(at, time, trigger, changes);
         }
@@ -219,6 +275,7 @@ impl Promoter {
             (State::Shadow, true) => {
                 let body = self.draft(Kind::Eligible, at, time, trigger);
                 self.seal(body, at, State::Eligible, "passed every gate".to_owned(), changes);
+                self.enter_challengers(time);
             }
             (State::Eligible, false) => {
                 let body = self.draft(Kind::Ineligible, at, time, trigger);
@@ -228,7 +285,9 @@ impl Promoter {
                     _ => "has not passed often enough in a row for the new configuration".to_owned(),
                 };
                 self.seal(body, at, State::Shadow, reason, changes);
+                self.retire_futile(at, time, trigger, changes);
             }
+            (State::Shadow, false) => self.retire_futile(at, time, trigger, changes),
             _ => {}
         }
     }
@@ -256,6 +315,11 @@ impl Promoter {
             episodes: seat.evidence.n(),
             days: seat.first_opened.and_then(|first| days(first, time)),
             active_days: seat.active_days,
+            drawdown_r: seat.evidence.max_drawdown_r(),
+            dsr: seat.evidence.dsr(self.trials),
+            decay: seat.evidence.decay(),
+            lcb_family: seat.lcb_family(&self.config),
+            top_share: seat.top_share(),
             is_faulty: seat.evidence.is_faulty(),
             is_breached: seat.evidence.is_breached() || seat.is_barred,
             days_since_demotion: lineage.demoted.and_then(|demoted| days(demoted, time)),
@@ -273,7 +337,7 @@ impl Promoter {
         changes: &mut Vec<Change>,
     ) {
         let seat = &mut self.seats[at];
-        let reason = format!("an outcome of {x:.3} R broke the floor of -{} R", seat.floor_r);
+        let reason = format!("an outcome of {x:.3} R broke the floor of -{} R", seat.evidence.floor_r());
         seat.is_barred = true;
         seat.confirmed = 0;
         let state = seat.state;
@@ -304,90 +368,6 @@ impl Promoter {
             .collect();
         ready.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
         ready.into_iter().map(|(_, _, seat)| seat).collect()
-    }
-
-    pub(super) fn fill_live(&mut self, time: UtcMicros, is_flat: &dyn Fn(SeatIdx) -> bool, changes: &mut Vec<Change>) {
-        let slots = self.config.live_slots as usize;
-        for idx in self.pending.iter().copied().collect::<Vec<_>>() {
-            let at = self.at(idx);
-            if self.live.len() < slots
-                && is_flat(idx)
-                && let Some(Pending { reason, is_override }) = self.seats[at].pending.take()
-            {
-                self.pending.remove(&idx);
-                self.promote_now(at, time, reason, Trigger::Operator { is_override }, changes);
-            }
-        }
-        if self.config.mode != PromotionMode::Auto {
-            return;
-        }
-        // A slot is kept for the best even while it is in a position: the next best must not slip in before it.
-        let free = slots.saturating_sub(self.live.len() + self.pending.len());
-        if free == 0 {
-            return;
-        }
-        let ready = self.ready(time);
-        let count = ready.len();
-        let first: Vec<_> = ready.into_iter().filter(|idx| !self.pending.contains(idx)).take(free).collect();
-        for idx in first {
-            if is_flat(idx) {
-                let reason = format!("best of {count} ready");
-                self.promote_now(self.at(idx), time, reason, Trigger::Round, changes);
-            }
-        }
-    }
-
-    pub(super) fn promote_now(
-        &mut self,
-        at: usize,
-        time: UtcMicros,
-        reason: String,
-        trigger: Trigger,
-        changes: &mut Vec<Change>,
-    ) {
-        let body = self.draft(Kind::Promote, at, time, trigger);
-        if trigger == (Trigger::Operator { is_override: true }) {
-            self.seats[at].is_overridden = true;
-            self.identity(at).is_overridden = true;
-        }
-        self.seal(body, at, State::Live, reason, changes);
-    }
-
-    /// Back to the shadow as a new identity: next generation, no evidence, another start in the slots.
-    pub(super) fn demote_now(
-        &mut self,
-        at: usize,
-        time: UtcMicros,
-        reason: String,
-        trigger: Trigger,
-        changes: &mut Vec<Change>,
-    ) {
-        let mut body = self.draft(Kind::Demote, at, time, trigger);
-        self.leave(at, &mut body);
-        self.trials += 1;
-        let identity = self.identity(at);
-        let generation = identity.next_generation;
-        identity.next_generation += 1;
-        let seat = &mut self.seats[at];
-        let lineage = self.lineages.get_mut(&seat.model).expect("a registered name has its lineage");
-        lineage.demotions += 1;
-        lineage.demoted = Some(time);
-        seat.generation = generation;
-        seat.since = UtcMicros(time.0.saturating_add(1));
-        seat.place = None;
-        seat.evidence = Evidence::new(&self.config, seat.floor_r, None);
-        seat.first_opened = None;
-        seat.last_active_day = None;
-        seat.active_days = 0;
-        seat.range = None;
-        seat.confirmed = 0;
-        seat.lcb95.set(None);
-        seat.episodes = Vec::new();
-        let joined = self.join(at);
-        if let Some(candidate) = &mut body.candidate {
-            candidate.joined = joined;
-        }
-        self.seal(body, at, State::Shadow, reason, changes);
     }
 
     /// A seat failed, or was too slow, at `time`. It keeps its evidence and its slot until it is retired.
@@ -457,34 +437,5 @@ impl Promoter {
         self.identities
             .get_mut(&(seat.model.clone(), seat.content_hash))
             .expect("a registered content has its identity")
-    }
-
-    /// Takes a place where there is one; without it, or barred, the candidate has statistics and no wealth.
-    pub(super) fn join(&mut self, at: usize) -> Option<SlotRecord> {
-        if self.seats[at].is_barred {
-            return None;
-        }
-        let place = self.slots.join()?;
-        let after = self.slots.slot(place.index);
-        let before = Slot { occupants: after.occupants - 1, is_taken: false };
-        let seat = &mut self.seats[at];
-        seat.place = Some(place);
-        seat.is_in_slot = true;
-        seat.evidence = Evidence::new(&self.config, seat.floor_r, Some(place.start_wealth));
-        Some(SlotRecord::new(place, before, after))
-    }
-
-    /// Frees the place; what was known under it stays readable.
-    pub(super) fn leave(&mut self, at: usize, body: &mut Body) {
-        let seat = &mut self.seats[at];
-        if let Some(place) = seat.place
-            && std::mem::take(&mut seat.is_in_slot)
-        {
-            let before = self.slots.slot(place.index);
-            self.slots.leave(place.index);
-            if let Some(candidate) = &mut body.candidate {
-                candidate.slot = Some(SlotRecord::new(place, before, self.slots.slot(place.index)));
-            }
-        }
     }
 }

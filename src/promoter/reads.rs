@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gates::{gates, threshold};
 use super::policy::Promoter;
+use super::seat::{PaperTotals, Seat};
 use crate::control::ControlError;
 use crate::domain::{ContentHash, ModelId, SeatIdx, UtcMicros};
 use crate::flow::{Explanation, State};
@@ -44,8 +45,33 @@ pub struct EvidenceRow {
     pub slot: Option<u32>,
     /// What it started with there.
     pub start_wealth: Option<f64>,
-    /// `no_slot`, `data`, `floor_breach`, `override`.
+    /// `no_slot`, `data`, `floor_breach`, `override`, `futile`, `copy_of:` and the first of its kind.
     pub flags: Vec<String>,
+    /// Of one that was retired by its record: what its paper ledger came to until then. The ledger itself goes on.
+    pub ended: Option<PaperTotals>,
+}
+
+/// Which mean a candidate is taken to have: the one it had, or that by one standard error higher or lower.
+#[derive(Clone, Copy, Debug)]
+enum Likely {
+    Mean,
+    High,
+    Low,
+}
+
+impl Likely {
+    /// What growth is multiplied by; `None` where it would not grow at all.
+    fn of(self, seat: &Seat) -> Option<f64> {
+        let (mean, sd) = seat.evidence.mean_and_sd();
+        let error = sd / (seat.evidence.n() as f64).sqrt();
+        let likely = match self {
+            Self::Mean => return Some(1.0),
+            Self::High => mean + error,
+            Self::Low => mean - error,
+        };
+        let ratio = likely / mean;
+        (mean > 0.0 && ratio > 0.0).then_some(ratio * ratio)
+    }
 }
 
 /// Where a candidate stands on the leaderboard; the smallest key is the best.
@@ -102,7 +128,21 @@ impl Promoter {
             slot: seat.place.filter(|_| seat.is_in_slot).map(|place| place.index),
             start_wealth: evidence.start_wealth(),
             flags: self.flags(at),
+            ended: seat.is_futile.then_some(seat.paper),
         }
+    }
+
+    /// Whether the evidence of a seat would still pass its gate if what is open were closed now at a loss of `-x` R (a
+    /// gain counts as nothing); `None` where it does not pass as it is.
+    ///
+    /// # Panics
+    /// If the seat was never registered.
+    #[must_use]
+    pub fn bears_open_loss(&self, seat: SeatIdx, x: f64) -> Option<bool> {
+        let evidence = &self.seats[self.at(seat)].evidence;
+        let limit = threshold(&self.config);
+        evidence.log_wealth().filter(|wealth| *wealth >= limit)?;
+        Some(evidence.log_wealth_after(x.min(0.0))? >= limit)
     }
 
     /// Where a seat stands among all: live ones first and then those that are eligible, both by lower bound times
@@ -138,13 +178,16 @@ impl Promoter {
             model: seat.model.clone(),
             state: seat.state,
             gates: gates(&self.config, &self.inputs(at, time)).into_iter().map(Into::into).collect(),
-            expected_days_to_decision: self.expected_days(at, time),
+            expected_days_to_decision: self.expected_days(at, time, Likely::Mean),
+            expected_days_low: self.expected_days(at, time, Likely::High),
+            expected_days_high: self.expected_days(at, time, Likely::Low),
         }
     }
 
     /// Days until the last gate may open if the candidate goes on as it did: the best bet's mean growth per episode,
-    /// the same episodes a day. `None` where that cannot be told or never comes.
-    fn expected_days(&self, at: usize, time: UtcMicros) -> Option<f64> {
+    /// scaled by the square of `likely` over the mean so far (what a mean earns a bet that fits it grows so), the same
+    /// episodes a day. `None` where that cannot be told or never comes.
+    fn expected_days(&self, at: usize, time: UtcMicros, likely: Likely) -> Option<f64> {
         let (seat, inputs) = (&self.seats[at], self.inputs(at, time));
         let is_in_play = matches!(seat.state, State::Shadow | State::Eligible | State::Warming);
         if !is_in_play || inputs.is_faulty || inputs.is_breached || inputs.demotions > self.config.max_reentries {
@@ -154,7 +197,7 @@ impl Promoter {
         let missing_wealth = threshold(&self.config) - inputs.log_wealth?;
         let mut episodes = f64::from(self.config.min_episodes) - inputs.episodes as f64;
         if missing_wealth > 0.0 {
-            let growth = seat.evidence.growth().filter(|growth| *growth > 0.0)?;
+            let growth = seat.evidence.growth().filter(|growth| *growth > 0.0)? * likely.of(seat)?;
             episodes = episodes.max(missing_wealth / growth);
         }
         let mut days = f64::from(self.config.min_days) - inputs.days?;
@@ -190,6 +233,15 @@ impl Promoter {
     #[must_use]
     pub fn state(&self, seat: SeatIdx) -> State {
         self.seats[self.at(seat)].state
+    }
+
+    /// Whether a seat was retired by its record, for want of prospects, and not by anybody's word.
+    ///
+    /// # Panics
+    /// If the seat was never registered.
+    #[must_use]
+    pub fn is_futile(&self, seat: SeatIdx) -> bool {
+        self.seats[self.at(seat)].is_futile
     }
 
     /// The log wealth that G1 asks for: `ln(M / alpha)`.

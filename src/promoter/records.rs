@@ -1,13 +1,17 @@
 //! How a change of state is carried out and put on record.
 
 use super::audit::{
-    Body, Bound, CandidateRecord, Decision, GateRecord, Kind, ReadyRecord, Real, SlotRecord, Trigger, promotion_text,
+    Body, Bound, CandidateRecord, Decision, GateRecord, Kind, ReadyRecord, Real, ReignRecord, SharpeRecord, SlotRecord,
+    SwapRecord, Trigger, promotion_text,
 };
+use super::evidence::{Evidence, FUTILITY_LEVEL};
 use super::gates::{gates, threshold};
 use super::policy::Promoter;
-use crate::config::PromotionConfig;
+use super::reign::{Reign, swap_floor, swap_level, swap_threshold};
+use super::seat::family_level;
 use crate::domain::{SeatIdx, UtcMicros};
 use crate::flow::{Change, State};
+use crate::statistics::mixture::lower_exact;
 
 impl Promoter {
     /// Words of the leaderboard.
@@ -18,8 +22,12 @@ impl Promoter {
             (seat.evidence.is_faulty(), "data"),
             (seat.is_barred, "floor_breach"),
             (seat.is_overridden, "override"),
+            (seat.is_futile, "futile"),
         ];
-        words.into_iter().filter(|(is_on, _)| *is_on).map(|(_, word)| word.to_owned()).collect()
+        let mut flags: Vec<String> =
+            words.into_iter().filter(|(is_on, _)| *is_on).map(|(_, word)| word.to_owned()).collect();
+        flags.extend(seat.copy_of.map(|first| format!("copy_of:{}", self.seats[self.at(first)].model)));
+        flags
     }
 
     pub(super) fn blank(&self, kind: Kind, time: UtcMicros) -> Body {
@@ -29,7 +37,7 @@ impl Promoter {
             trigger: Trigger::Configuration,
             reason: String::new(),
             config_hash: self.config_hash.clone(),
-            budget: 1,
+            budget: self.slots.budgets(),
             promotion: promotion_text(&self.config),
             currency: self.currency.clone(),
             trials: self.trials,
@@ -45,7 +53,7 @@ impl Promoter {
             let slot = self.slots.slot(place.index);
             SlotRecord::new(place, slot, slot)
         });
-        let has_decision = !matches!(kind, Kind::Register | Kind::Warm);
+        let has_decision = !matches!(kind, Kind::Register | Kind::Warm | Kind::Join);
         let has_episodes = matches!(kind, Kind::Promote | Kind::Demote);
         Body {
             trigger,
@@ -55,7 +63,9 @@ impl Promoter {
                 seat: Self::idx(at),
                 content_hash: seat.content_hash.hex(),
                 generation: seat.generation,
-                floor_r: Real(seat.floor_r),
+                floor_r: Real(seat.evidence.floor_r()),
+                cap_r: Real(seat.evidence.cap_r()),
+                market: seat.market.clone(),
                 from: Some(seat.state),
                 to: seat.state,
                 flags: self.flags(at),
@@ -82,6 +92,7 @@ impl Promoter {
         let inputs = self.inputs(at, time);
         Decision {
             floor_r: Real(evidence.floor_r()),
+            cap_r: Real(evidence.cap_r()),
             null_edge_r: Real(self.config.null_edge_r),
             start_wealth: evidence.start_wealth().map(Real),
             bets: reals(evidence.lambdas()),
@@ -93,6 +104,14 @@ impl Promoter {
             threshold: Real(threshold(&self.config)),
             lcb95: bound(0.05),
             lcb_family: evidence.start_wealth().map(|start| bound(family_level(&self.config, start))),
+            lcb_gate: inputs.lcb_family.map(Real),
+            ucb95: Real(evidence.ucb_fast(FUTILITY_LEVEL)),
+            log_useless: Real(evidence.log_useless()),
+            drawdown_r: Real(evidence.max_drawdown_r()),
+            decay: Real(evidence.decay()),
+            sharpe: sharpe_record(evidence),
+            dsr: inputs.dsr.map(Real),
+            top_share: inputs.top_share.map(Real),
             first_opened: seat.first_opened,
             active_days: seat.active_days,
             is_faulty: inputs.is_faulty,
@@ -107,7 +126,45 @@ impl Promoter {
                 let list = seat.episodes.iter();
                 list.map(|e| (e.number, e.opened.0, e.closed.0, e.profit, Real(e.rho_micros), Real(e.x))).collect()
             }),
+            reign: seat.reign.as_deref().map(|reign| self.reign_record(reign)),
+            swap: None,
         }
+    }
+
+    fn reign_record(&self, reign: &Reign) -> ReignRecord {
+        let reals = |numbers: &[f64]| numbers.iter().copied().map(Real).collect::<Vec<_>>();
+        ReignRecord {
+            since: reign.since,
+            step: reign.step,
+            lives: reals(&reign.lives),
+            differences: reals(&reign.differences),
+            signals: reign.signals.clone(),
+            decay: Real(reign.decay.statistic()),
+            parity: Real(reign.parity.statistic()),
+            missed: Real(reign.missed.statistic()),
+            drawdown_r: Real(reign.drawdown.now()),
+            dd_limit_r: Real(reign.dd_limit_r),
+            drawdown_pct: Real(reign.drawdown_pct(&self.config)),
+            rejects: reign.rejects,
+        }
+    }
+
+    /// The common rounds of a challenger with a champion.
+    pub(super) fn swap_record(&self, champion: SeatIdx, challenger: SeatIdx) -> Option<SwapRecord> {
+        let seat = &self.seats[self.at(champion)];
+        let reign = seat.reign.as_deref()?;
+        let swap = reign.swaps.get(&challenger)?;
+        let (floor, level) = (swap_floor(&self.config), swap_level(&self.config));
+        Some(SwapRecord {
+            champion: seat.model.clone(),
+            since: reign.since,
+            step: reign.step,
+            floor: Real(floor),
+            differences: swap.differences.iter().copied().map(Real).collect(),
+            log_e: Real(swap.mixture.log_wealth()),
+            threshold: Real(swap_threshold(&self.config)),
+            lcb: Real(lower_exact(swap.mixture.bets(), floor, &swap.differences, level)),
+        })
     }
 
     pub(super) fn ready_record(&self, idx: SeatIdx, time: UtcMicros) -> ReadyRecord {
@@ -132,6 +189,9 @@ impl Promoter {
             State::Live => self.live.insert(idx),
             _ => false,
         };
+        if to != State::Live {
+            self.seats[at].reign = None;
+        }
         // What was waited for is done or has become impossible; an override waits whatever the gates say.
         let waits_on = matches!(to, State::Shadow | State::Eligible)
             && from != State::Live
@@ -151,7 +211,13 @@ impl Promoter {
     }
 }
 
-/// The level of the gate for a start wealth: `alpha · s / M`.
-pub(super) fn family_level(config: &PromotionConfig, start_wealth: f64) -> f64 {
-    config.alpha * start_wealth / f64::from(config.alpha_slots)
+/// What a deflated Sharpe ratio is made of.
+pub(super) fn sharpe_record(evidence: &Evidence) -> SharpeRecord {
+    let sharpe = evidence.sharpe();
+    SharpeRecord {
+        ratio: Real(sharpe.ratio),
+        skew: Real(sharpe.skew),
+        kurtosis: Real(sharpe.kurtosis),
+        variance: Real(1.0 / evidence.n() as f64),
+    }
 }

@@ -5,11 +5,15 @@ use std::cell::Cell;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
+use super::gates::threshold;
+use super::reign::Reign;
 use super::slots::SlotPlace;
+use crate::config::{EvidenceUnit, PromotionConfig};
 use crate::domain::{ContentHash, Micros, ModelId, Money, SeatIdx, UtcMicros};
 use crate::flow::State;
+use crate::statistics::performance::top_share;
 
-/// One episode as evidence keeps it.
+/// One outcome as evidence keeps it; of a round the number is its day.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Scored {
     pub number: u64,
@@ -33,6 +37,11 @@ pub(super) struct Seat {
     pub model: ModelId,
     pub content_hash: ContentHash,
     pub floor_r: f64,
+    pub cap_r: f64,
+    /// Its market: one champion each.
+    pub market: String,
+    /// Its risk unit, in millionths of the currency.
+    pub rho_micros: f64,
     pub generation: u32,
     pub state: State,
     /// When its number was given out.
@@ -43,7 +52,9 @@ pub(super) struct Seat {
     /// Whether the place is still its own.
     pub is_in_slot: bool,
     pub evidence: Evidence,
+    pub paper: PaperTotals,
     pub first_opened: Option<UtcMicros>,
+    pub last_closed: Option<UtcMicros>,
     pub last_active_day: Option<i64>,
     pub active_days: u32,
     /// The last episode that was handed in, counted or not: nothing is taken twice.
@@ -54,13 +65,56 @@ pub(super) struct Seat {
     pub is_barred: bool,
     /// An operator once moved it to live against the gates.
     pub is_overridden: bool,
+    /// It was retired for want of prospects, not by anybody's word.
+    pub is_futile: bool,
     pub pending: Option<Pending>,
-    /// Episodes counted and the fast bound at that number.
+    /// What closed on the present trading day, in R; an outcome that was not finite spoils the day.
+    pub today: f64,
+    /// What closed on each trading day since its evidence began.
+    pub daily: Vec<f64>,
+    /// The earlier candidate whose outcomes it repeats.
+    pub copy_of: Option<SeatIdx>,
+    /// While it is live.
+    pub reign: Option<Box<Reign>>,
+    /// Outcomes counted, and what costs time to tell of them.
     #[serde(skip)]
-    pub lcb95: Cell<Option<(u64, f64)>>,
+    pub told: Cell<Told>,
     /// Kept while it has a place, for the audit record.
     #[serde(skip)]
     pub episodes: Vec<Scored>,
+}
+
+/// What the paper ledger came to while the candidate was in play: every trade, counted for evidence or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PaperTotals {
+    /// Closed trades.
+    pub trades: u64,
+    /// Those with a profit above zero.
+    pub wins: u64,
+    /// Sum of profits above zero.
+    pub gross_win: Money,
+    /// Sum of losses, positive.
+    pub gross_loss: Money,
+}
+
+impl PaperTotals {
+    pub(super) fn add(&mut self, profit: Money) {
+        self.trades += 1;
+        if profit > Money::ZERO {
+            self.wins += 1;
+            self.gross_win += profit;
+        } else {
+            self.gross_loss -= profit;
+        }
+    }
+}
+
+/// Figures that take longer than a step, each with the number of outcomes that it was told of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    lcb95: Option<(u64, f64)>,
+    lcb_family: Option<(u64, f64)>,
+    top_share: Option<(u64, f64)>,
 }
 
 impl Seat {
@@ -71,15 +125,63 @@ impl Seat {
 
     /// The fast lower bound at 95 %, computed once for each number of episodes.
     pub(super) fn lcb95(&self) -> f64 {
-        let n = self.evidence.n();
-        match self.lcb95.get() {
+        let (n, told) = (self.evidence.n(), self.told.get());
+        match told.lcb95 {
             Some((at, bound)) if at == n => bound,
             _ => {
                 let bound = self.evidence.lcb_fast(0.05);
-                self.lcb95.set(Some((n, bound)));
+                self.told.set(Told { lcb95: Some((n, bound)), ..told });
                 bound
             }
         }
+    }
+
+    /// The lower bound at the level of the gate, `alpha · s / M`, as G8 looks at it. Where the evidence does not pass,
+    /// the fast one says the same of the gate as the exact one: both lie below what the evidence is played against.
+    /// Where it passes, the bound is at least that; more is asked for by a `min_lcb_r` above it alone, and then the
+    /// exact one is told, from every outcome.
+    pub(super) fn lcb_family(&self, config: &PromotionConfig) -> Option<f64> {
+        let level = family_level(config, self.evidence.start_wealth()?);
+        let (n, told) = (self.evidence.n(), self.told.get());
+        let bound = match told.lcb_family {
+            Some((at, bound)) if at == n => bound,
+            _ => {
+                let is_passed = self.evidence.log_wealth()? >= threshold(config);
+                let bound = match is_passed {
+                    true if config.min_lcb_r > config.null_edge_r => self.evidence.lcb_exact(level, &self.xs()),
+                    true => self.evidence.lcb_fast(level).max(config.null_edge_r),
+                    false => self.evidence.lcb_fast(level),
+                };
+                self.told.set(Told { lcb_family: Some((n, bound)), ..told });
+                bound
+            }
+        };
+        // After a breach of the floor no bound holds.
+        Some(bound).filter(|bound| bound.is_finite() && !self.evidence.is_breached())
+    }
+
+    /// What the largest hundredth of the wins brought; `None` where outcomes are not kept, and without a win.
+    pub(super) fn top_share(&self) -> Option<f64> {
+        let (n, told) = (self.evidence.n(), self.told.get());
+        let share = match told.top_share {
+            Some((at, share)) if at == n => share,
+            _ => {
+                let share = top_share(&self.xs());
+                self.told.set(Told { top_share: Some((n, share)), ..told });
+                share
+            }
+        };
+        Some(share).filter(|share| share.is_finite())
+    }
+
+    /// Forgets what was told: keys changed.
+    pub(super) fn untell(&self) {
+        self.told.set(Told::default());
+    }
+
+    /// Every outcome that was kept.
+    pub(super) fn xs(&self) -> Vec<f64> {
+        self.episodes.iter().map(|episode| episode.x).collect()
     }
 
     /// Episodes a day of event time since the first was opened.
@@ -91,6 +193,44 @@ impl Seat {
     pub(super) fn lcb95_r_per_day(&self, time: UtcMicros) -> f64 {
         self.per_day(time).map_or(f64::NEG_INFINITY, |per_day| self.lcb95() * per_day)
     }
+
+    /// Begins anew: no evidence, nothing counted, from `since` on.
+    pub(super) fn begin_anew(&mut self, config: &PromotionConfig, since: UtcMicros) {
+        self.since = since;
+        self.place = None;
+        self.is_in_slot = false;
+        self.evidence = evidence_of(config, self, None);
+        self.first_opened = None;
+        self.last_closed = None;
+        self.last_active_day = None;
+        self.active_days = 0;
+        self.range = None;
+        self.confirmed = 0;
+        self.today = 0.0;
+        self.daily = Vec::new();
+        self.copy_of = None;
+        self.untell();
+        self.episodes = Vec::new();
+    }
+}
+
+/// No evidence yet, by the unit that is in force.
+pub(super) fn evidence_of(config: &PromotionConfig, seat: &Seat, start_wealth: Option<f64>) -> Evidence {
+    let (floor_r, cap_r) = bounds_of(config, seat.floor_r, seat.cap_r);
+    Evidence::new(config, floor_r, cap_r, start_wealth)
+}
+
+/// `B` and `H` of an outcome by the unit that is in force.
+pub(super) fn bounds_of(config: &PromotionConfig, floor_r: f64, cap_r: f64) -> (f64, f64) {
+    match config.unit {
+        EvidenceUnit::Episode => (floor_r, cap_r),
+        EvidenceUnit::Round => (config.round_floor_r, config.round_cap_r),
+    }
+}
+
+/// The level of the gate for a start wealth: `alpha · s / M`.
+pub(super) fn family_level(config: &PromotionConfig, start_wealth: f64) -> f64 {
+    config.alpha * start_wealth / f64::from(config.alpha_slots)
 }
 
 /// All that is the same for one name and content, whenever it is registered.

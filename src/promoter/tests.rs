@@ -9,44 +9,35 @@ use crate::domain::{ContentHash, Episode, Money, SeatIdx, Size, UtcMicros};
 use crate::flow::{Change, State, Verdict};
 
 pub(super) fn config() -> PromotionConfig {
-    PromotionConfig {
-        mode: PromotionMode::Auto,
-        live_slots: 1,
-        alpha: 0.05,
-        alpha_slots: 128,
-        slot_first_share: 0.8,
-        slot_dead: 1e-6,
+    PromotionConfig { min_days: 0, min_active_days: 0, min_dsr: 0.0, ..PromotionConfig::default() }
+}
+
+pub(super) const HOUR: i64 = 3_600_000_000;
+pub(super) const DAY: i64 = 24 * HOUR;
+
+fn info(seat: SeatIdx, model: &str, content: u8) -> RegisterInfo {
+    RegisterInfo {
+        seat,
+        model: model.into(),
+        content_hash: ContentHash([content; 32]),
         floor_r: 3.0,
-        null_edge_r: 0.0,
-        cost_stress: 1.25,
-        bets: 12,
-        lambda_min: 0.01,
-        lambda_cap: 0.9,
-        min_episodes: 100,
-        min_days: 0,
-        min_active_days: 0,
-        confirm_events: 1,
-        ramp: vec![0.25, 0.5, 1.0],
-        cooldown_days: 14,
-        cooldown_episodes: 50,
-        max_reentries: 2,
+        cap_r: 10.0,
+        market: "A".to_owned(),
+        rho_micros: 1e7,
     }
 }
 
-const HOUR: i64 = 3_600_000_000;
-const DAY: i64 = 24 * HOUR;
-
 /// A promoter with its rounds an hour apart; every audit record is kept.
-struct Arena {
-    promoter: Promoter,
-    time: UtcMicros,
+pub(super) struct Arena {
+    pub(super) promoter: Promoter,
+    pub(super) time: UtcMicros,
     numbers: Vec<u64>,
-    audit: Vec<String>,
+    pub(super) audit: Vec<String>,
     in_position: Vec<u32>,
 }
 
 impl Arena {
-    fn new(config: &PromotionConfig, candidates: u32) -> Self {
+    pub(super) fn new(config: &PromotionConfig, candidates: u32) -> Self {
         let mut arena = Self {
             promoter: Promoter::new(config, "EUR", "c0ffee"),
             time: UtcMicros(0),
@@ -60,16 +51,20 @@ impl Arena {
         arena
     }
 
-    fn add(&mut self, model: &str, content: u8) -> SeatIdx {
+    pub(super) fn add(&mut self, model: &str, content: u8) -> SeatIdx {
+        self.add_in(model, "A", content)
+    }
+
+    pub(super) fn add_in(&mut self, model: &str, market: &str, content: u8) -> SeatIdx {
         let seat = SeatIdx(u32::try_from(self.numbers.len()).unwrap());
         self.numbers.push(0);
-        let info = RegisterInfo { seat, model: model.into(), content_hash: ContentHash([content; 32]), floor_r: 3.0 };
+        let info = RegisterInfo { market: market.to_owned(), ..info(seat, model, content) };
         self.promoter.register(self.time, &info);
         self.promoter.on_warm(seat, self.time);
         seat
     }
 
-    fn episode(&mut self, seat: u32, x: f64) -> Episode {
+    pub(super) fn episode(&mut self, seat: u32, x: f64) -> Episode {
         let number = &mut self.numbers[seat as usize];
         *number += 1;
         Episode {
@@ -86,7 +81,7 @@ impl Arena {
     }
 
     /// One round, an hour later, in which these outcomes came.
-    fn round(&mut self, outcomes: &[(u32, f64)]) -> Vec<Change> {
+    pub(super) fn round(&mut self, outcomes: &[(u32, f64)]) -> Vec<Change> {
         let mut episodes: Vec<_> = outcomes.iter().map(|(seat, x)| self.episode(*seat, *x)).collect();
         self.time.0 += HOUR;
         let busy = &self.in_position;
@@ -96,7 +91,7 @@ impl Arena {
     }
 
     /// Wins of one R until a change comes.
-    fn win(&mut self, seat: u32) -> Vec<Change> {
+    pub(super) fn win(&mut self, seat: u32) -> Vec<Change> {
         for _ in 0..1_000 {
             let changes = self.round(&[(seat, 1.0)]);
             if !changes.is_empty() {
@@ -106,17 +101,17 @@ impl Arena {
         panic!("a thousand wins changed nothing");
     }
 
-    fn state(&self, seat: u32) -> State {
+    pub(super) fn state(&self, seat: u32) -> State {
         self.promoter.state(SeatIdx(seat))
     }
 
-    fn verified(&mut self) -> VerifyReport {
+    pub(super) fn verified(&mut self) -> VerifyReport {
         self.audit.extend(self.promoter.take_audit());
         verify(self.audit.iter().cloned()).unwrap()
     }
 }
 
-fn steps(changes: &[Change]) -> Vec<(u32, State, State)> {
+pub(super) fn steps(changes: &[Change]) -> Vec<(u32, State, State)> {
     changes.iter().map(|change| (change.seat.0, change.from, change.to)).collect()
 }
 
@@ -204,7 +199,7 @@ fn an_eligible_candidate_that_no_longer_passes_goes_back() {
         changes = arena.round(&[(0, -1.0)]);
     }
     assert_eq!(steps(&changes), [(0, State::Eligible, State::Shadow)]);
-    assert_eq!(changes[0].reason, "no longer passes G1 evidence");
+    assert_eq!(changes[0].reason, "no longer passes G1 evidence, G8 family bound");
     assert!(arena.promoter.is_quiet());
     arena.verified();
 }
@@ -233,7 +228,7 @@ fn promote_names_the_gates_it_misses_and_obeys_an_override_with_a_reason_for_eve
     let promoter = &mut arena.promoter;
     assert_eq!(
         promoter.promote("m0", arena.time, Some("please"), false, true).unwrap_err(),
-        ControlError::Refused("m0 misses G1 evidence, G2 episodes, G3 days".to_owned())
+        ControlError::Refused("m0 misses G1 evidence, G2 episodes, G3 days, G8 family bound, G9 top share".to_owned())
     );
     for reason in [None, Some("  ")] {
         assert!(matches!(promoter.promote("m0", arena.time, reason, true, true), Err(ControlError::Invalid(_))));
@@ -357,7 +352,7 @@ fn an_outcome_that_is_no_number_is_refused_and_blocks() {
 #[test]
 fn generations_rise_when_content_comes_back_and_not_on_restart() {
     let mut arena = Arena::new(&config(), 1);
-    let info = RegisterInfo { seat: SeatIdx(0), model: "m0".into(), content_hash: ContentHash([0; 32]), floor_r: 3.0 };
+    let info = info(SeatIdx(0), "m0", 0);
     assert_eq!(arena.promoter.register(arena.time, &info), 0, "a restart");
     assert_eq!(arena.promoter.trials(), 1);
     let changes = arena.promoter.retire_removed(arena.time, |_, _| false);
@@ -440,8 +435,8 @@ fn a_new_configuration_takes_effect_or_is_refused_by_its_keys() {
 #[test]
 fn live_size_is_the_first_step_of_the_ramp_within_its_bounds() {
     let of = |step: f64, size: &str, least: &str| {
-        let promoter = Promoter::new(&PromotionConfig { ramp: vec![step, 1.0], ..config() }, "EUR", "");
-        promoter.live_size(size.parse::<Size>().unwrap(), least.parse::<Size>().unwrap()).to_string()
+        let arena = Arena::new(&PromotionConfig { ramp: vec![step, 1.0], ..config() }, 1);
+        arena.promoter.live_size(SeatIdx(0), size.parse::<Size>().unwrap(), least.parse::<Size>().unwrap()).to_string()
     };
     assert_eq!(of(0.25, "1", "0.1"), "0.25");
     assert_eq!(of(0.25, "1", "0.5"), "0.5", "at least what the market deals");
@@ -522,7 +517,7 @@ fn a_lean_checkpoint_and_the_ledger_give_the_same_promoter() {
 fn bytes_that_are_no_checkpoint_are_refused() {
     let good = Arena::new(&config(), 2).promoter.checkpoint();
     assert_eq!(Promoter::restore(&[9, 9]).unwrap_err(), RestoreError::Version { got: 9 });
-    for bytes in [&[][..], &[1], &good[..good.len() / 2]] {
+    for bytes in [&[][..], &[2], &good[..good.len() / 2]] {
         assert!(matches!(Promoter::restore(bytes), Err(RestoreError::Corrupt(_))), "{}", bytes.len());
     }
 }

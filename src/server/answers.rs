@@ -236,6 +236,13 @@ pub(super) async fn halt(arena: Arena, body: Body) -> HttpResponse {
     }
 }
 
+pub(super) async fn open_budget(arena: Arena, body: Body) -> HttpResponse {
+    match wish(body, false) {
+        Ok(Wish { reason, .. }) => obey(&arena, Command::OpenBudget { reason }).await,
+        Err(fault) => fault.answer(),
+    }
+}
+
 pub(super) async fn resume(arena: Arena, body: Body) -> HttpResponse {
     match wish(body, false) {
         Ok(Wish { reason, .. }) => obey(&arena, Command::Resume { reason }).await,

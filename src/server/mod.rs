@@ -105,6 +105,8 @@ pub enum Endpoint {
     Halt,
     /// Lets live dealing go on.
     Resume,
+    /// `POST /api/v1/budget`.
+    OpenBudget,
     /// Reads the configuration again.
     Reload,
 }
@@ -149,6 +151,7 @@ routes! {
     POST "/api/v1/models/{model}/retire" Retire;
     POST "/api/v1/halt" Halt;
     POST "/api/v1/resume" Resume;
+    POST "/api/v1/budget" OpenBudget;
     POST "/api/v1/reload" Reload;
 }
 
@@ -230,6 +233,7 @@ fn configure(config: &mut web::ServiceConfig) {
             Endpoint::Retire => route.to(answers::retire),
             Endpoint::Halt => route.to(answers::halt),
             Endpoint::Resume => route.to(answers::resume),
+            Endpoint::OpenBudget => route.to(answers::open_budget),
             Endpoint::Reload => route.to(answers::reload),
         };
         config.service(

@@ -71,6 +71,7 @@ fn operation(entry: &RouteEntry) -> Value {
         Endpoint::Retire => ("retire", "Ends a model for good", "command"),
         Endpoint::Halt => ("halt", "Closes live positions and stops live dealing", "command"),
         Endpoint::Resume => ("resume", "Lets live dealing go on", "command"),
+        Endpoint::OpenBudget => ("openBudget", "Opens a further budget of alpha", "command"),
         Endpoint::Reload => ("reload", "Reads the configuration again and applies what changed", "command"),
     };
     let mut operation = Map::new();
@@ -317,6 +318,7 @@ fn schemas() -> Value {
             ("value", number_or_null()),
             ("limit", number_or_null()),
             ("verdict", words(&["pass", "fail", "unknown"])),
+            ("missing", number_or_null()),
         ]),
     );
     put(
@@ -326,6 +328,8 @@ fn schemas() -> Value {
             ("state", schema_ref("State")),
             ("gates", list("Gate")),
             ("expected_days_to_decision", number_or_null()),
+            ("expected_days_low", number_or_null()),
+            ("expected_days_high", number_or_null()),
         ]),
     );
     let pair = json!({ "type": "array", "prefixItems": [{ "type": "string" }, { "type": "string" }], "items": false });

@@ -54,6 +54,19 @@ impl Settlement {
             Command::Resume { reason } => {
                 self.on_desk(time, None, Some(&sentence(reason))).await?;
                 notes.push("live dealing goes on".to_owned());
+                if self.promoter.clear_stop(time, &sentence(reason)) {
+                    self.keep_audit();
+                    notes.push("promotions go on".to_owned());
+                }
+                Vec::new()
+            }
+            Command::OpenBudget { reason } => {
+                let joined = self.promoter.open_budget(time, reason.as_deref())?;
+                self.keep_audit();
+                self.explained.extend(self.candidates.keys());
+                notes.push(format!(
+                    "a further budget of alpha is open; {joined} candidate(s) that had no slot begin now"
+                ));
                 Vec::new()
             }
             Command::Reload => return Err(ControlError::Invalid("a reload needs the new file".to_owned())),
@@ -97,7 +110,7 @@ impl Settlement {
     }
 
     /// Tells the desk of changes that an operator made between two rounds.
-    async fn tell_desk(&mut self, time: UtcMicros, changes: &[Change], rights: &[LiveRight]) {
+    pub(super) async fn tell_desk(&mut self, time: UtcMicros, changes: &[Change], rights: &[LiveRight]) {
         let round =
             Round { seq: 0, time, bars: Vec::new(), quotes: Vec::new(), suspensions: Vec::new(), warmups: Vec::new() };
         let venue = Arc::clone(&self.venue);

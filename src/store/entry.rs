@@ -243,6 +243,35 @@ impl Fault {
     }
 }
 
+/// Lane [`Lane::Seals`]: the signature of one audit record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    /// The record's number.
+    pub seq: u64,
+    /// The hash that is signed, as its text.
+    pub hash: String,
+    /// The signature, in hexadecimal digits.
+    pub sig: String,
+    /// The public key that it was made with, in hexadecimal digits.
+    pub key: String,
+    /// When it was made, by the clock on the wall.
+    pub wall: UtcMicros,
+}
+
+impl Seal {
+    /// A record's text with this seal noted at its end, outside of what is hashed.
+    #[must_use]
+    pub fn note(&self, record: &str) -> String {
+        match record.strip_suffix('}') {
+            Some(open) if !open.contains(r#","sig":"#) => {
+                let Self { sig, key, wall, .. } = self;
+                format!(r#"{open},"sig":"{sig}","key":"{key}","wall":"{wall}"}}"#)
+            }
+            _ => record.to_owned(),
+        }
+    }
+}
+
 /// Lane [`Lane::Desk`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum DeskEntry {

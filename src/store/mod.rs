@@ -32,6 +32,8 @@ pub enum Lane {
     Audit,
     /// Live intents and what became of them.
     Desk,
+    /// Signatures over the audit records.
+    Seals,
 }
 
 impl Lane {
@@ -45,6 +47,7 @@ impl Lane {
             Self::Seat(seat) => (4, seat),
             Self::Audit => (5, 0),
             Self::Desk => (6, 0),
+            Self::Seals => (7, 0),
         };
         let mut key = [0; 5];
         key[0] = kind;
@@ -63,6 +66,7 @@ impl Lane {
             4 => Self::Seat(number),
             5 => Self::Audit,
             6 => Self::Desk,
+            7 => Self::Seals,
             _ => return None,
         })
     }
@@ -171,14 +175,14 @@ pub trait Store: Send + std::fmt::Debug {
 
 /// The hash of a journal: SHA-256 over every lane in order, its key, its length, and its entries' bytes. Cutting the
 /// same entries into other blocks leaves it alone. Raw quotes are left out: whether they are kept (`[feed] record`,
-/// `replay --out`) changes nothing that was decided, and their bars are in it.
+/// `replay --out`) changes nothing that was decided, and their bars are in it. So are signatures, which a replay has not.
 ///
 /// # Errors
 /// Whatever reading fails with.
 pub fn journal_hash(store: &dyn Store) -> Result<String, StoreError> {
     use sha2::{Digest, Sha256};
     let mut whole = Sha256::new();
-    for lane in store.lanes()?.into_iter().filter(|lane| !matches!(lane, Lane::Quotes(_))) {
+    for lane in store.lanes()?.into_iter().filter(|lane| !matches!(lane, Lane::Quotes(_) | Lane::Seals)) {
         let mut of_lane = Sha256::new();
         let mut length = 0u64;
         for block in store.read(lane) {

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::entry::{DeskEntry, read_lane};
+use super::entry::{DeskEntry, Seal, read_lane};
 use super::{Lane, Sled, Store, StoreError};
 use crate::control::{Command, Control, ControlError, Done, ModelView};
 use crate::domain::{ContentHash, Lineage, Micros, ModelId, Resolution, SeatIdx, Trade, UtcMicros};
@@ -266,7 +266,7 @@ impl AtRest {
     /// # Errors
     /// Whatever reading fails with.
     pub fn audit_texts(&self) -> Result<Vec<String>, StoreError> {
-        read_lane(&**self.store(), Lane::Audit)
+        audit_texts(&**self.store())
     }
 
     /// Every lifecycle change, oldest first.
@@ -364,6 +364,21 @@ impl Control for AtRest {
     fn command(&self, _command: Command) -> BoxFuture<'_, Result<Done, ControlError>> {
         Box::pin(ready(Err(ControlError::Refused("this store is at rest; only a running arena obeys".to_owned()))))
     }
+}
+
+/// Audit records as the texts they were hashed in, each with its signature where it has one, oldest first.
+///
+/// # Errors
+/// Whatever reading fails with.
+pub fn audit_texts(store: &dyn Store) -> Result<Vec<String>, StoreError> {
+    let records: Vec<String> = read_lane(store, Lane::Audit)?;
+    let seals: Vec<Seal> = read_lane(store, Lane::Seals)?;
+    // A record is the so-manieth of its lane; the numbers of seals say which they belong to.
+    let by_number: std::collections::BTreeMap<u64, &Seal> = seals.iter().map(|seal| (seal.seq, seal)).collect();
+    let sealed = |(at, record): (usize, &String)| {
+        by_number.get(&(at as u64 + 1)).map_or_else(|| record.clone(), |seal| seal.note(record))
+    };
+    Ok(records.iter().enumerate().map(sealed).collect())
 }
 
 /// The seat that `name` means: an exact name (its latest seat), or a ticket of any of its generations.

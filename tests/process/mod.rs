@@ -352,6 +352,9 @@ alpha_slots = 4
 min_episodes = 10
 min_days = 0
 min_active_days = 0
+min_useful_edge_r = -5
+futility_e = 0
+ramp_episodes = 1000000
 
 [[models]]
 name = "edge"

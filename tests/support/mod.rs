@@ -327,7 +327,13 @@ impl Control for DemoControl {
     }
 
     fn explain(&self, model: String) -> BoxFuture<'_, Result<Explanation, ControlError>> {
-        let gate = |gate: &str, value, limit, verdict| GateVerdict { gate: gate.to_owned(), value, limit, verdict };
+        let gate = |gate: &str, value, limit, verdict| GateVerdict {
+            gate: gate.to_owned(),
+            value,
+            limit,
+            verdict,
+            missing: None,
+        };
         Box::pin(ready(self.find(&model).map(|(row, _)| Explanation {
             model: row.model.clone(),
             state: row.state,
@@ -340,6 +346,8 @@ impl Control for DemoControl {
                 gate("G11 correlation", None, Some(0.7), Verdict::Unknown),
             ],
             expected_days_to_decision: Some(8.6),
+            expected_days_low: Some(6.0),
+            expected_days_high: Some(14.0),
         })))
     }
 
@@ -412,7 +420,7 @@ impl Control for DemoControl {
             }
             Command::Halt { .. } => Ok(Done { changes: Vec::new(), notes: vec!["1 live position closed".to_owned()] }),
             Command::Resume { .. } => Err(ControlError::Unavailable("the store is full".to_owned())),
-            Command::Reload => Ok(Done::default()),
+            Command::OpenBudget { .. } | Command::Reload => Ok(Done::default()),
         };
         if answer.is_ok() {
             self.commands.lock().unwrap().push(command);

@@ -72,6 +72,9 @@ alpha_slots = 16
 min_episodes = 15
 min_days = 0
 min_active_days = 0
+min_useful_edge_r = -5
+futility_e = 0
+ramp_episodes = 1000000
 ramp = [0.25, 0.5, 1.0]
 
 [[models]]

@@ -73,7 +73,7 @@ pub(super) fn candidate(seat: SeatIdx) -> Candidate {
         limit: pips(20),
         size: size("2"),
         costs: costs(),
-        risk: RiskUnit { rho_micros: 10e6, floor_r: 3.0, cost_stress: 1.25 },
+        risk: RiskUnit { rho_micros: 10e6, floor_r: 3.0, cap_r: 10.0, cost_stress: 1.25 },
         content_hash: ContentHash([u8::try_from(seat.0).unwrap() + 1; 32]),
         lineage: None,
     }

@@ -1,5 +1,5 @@
 //! History from Yahoo Finance's chart service, which is undocumented and owes nobody anything: what it gives is taken
-//! apart in [`reply`], how much of it at once is in [`windows`], and how it is asked in [`client`].
+//! apart in `reply`, how much of it at once is in `windows`, and how it is asked in `client`.
 //!
 //! What was fetched once is not asked for again: a data set remembers which stretches were answered for finally.
 

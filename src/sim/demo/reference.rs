@@ -189,7 +189,7 @@ fn beyond(s: f64, threshold: f64) -> f64 {
     }
 }
 
-/// Ville's rule on stressed outcomes (docs/PROMOTION.md, section 3): after how many of them the evidence gate and the
+/// Ville's rule on stressed outcomes (docs/EVIDENCE.md, section 3): after how many of them the evidence gate and the
 /// least number of episodes are both passed.
 pub(super) fn promoted_after(outcomes: &[Outcome], slots: f64, episodes_min: usize) -> Option<(usize, UtcMicros)> {
     let (first_share, alpha, bets, floor) = (0.8f64, 0.05, 12, 3.0);

@@ -7,7 +7,7 @@
 //!                 stream (sessions, subscriptions) ←── confirms, positions, sums
 //! ```
 //!
-//! [`world`] is plain state that is told the time; [`server`] and the transports of [`stream`] are the shell around it.
+//! `world` is plain state that is told the time; `server` and the transports of `stream` are the shell around it.
 //! What IG answers is taken from its reference and from what users report; `docs/IG.md` says how to drive it.
 
 mod accounts;

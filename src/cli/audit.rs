@@ -1,0 +1,180 @@
+//! `arena audit`: the chain of decisions, verified and exported.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::inspect::Arena;
+use super::output::{FAILED, Failure, USAGE, complain, print, print_json};
+use super::{ReadingArgs, Shared, block_on};
+use crate::promoter::{self, VerifyReport};
+
+/// What an export calls itself.
+const FORMAT: &str = "arena-audit/1";
+
+/// `arena audit`.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Prove that no record was altered, lost or moved, and that each decision follows from its record
+    Verify(VerifyArgs),
+    /// Write all records into one file that anybody can verify with `arena audit verify FILE`
+    Export(AuditExportArgs),
+}
+
+/// `arena audit verify`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct VerifyArgs {
+    /// An export, instead of an arena
+    #[arg(value_name = "FILE", conflicts_with_all = ["url", "store"])]
+    pub file: Option<PathBuf>,
+    /// The public key that the records have to be signed with
+    #[arg(long, value_name = "HEX")]
+    pub key: Option<String>,
+    /// Heads that an anchor noted, one JSON object a line: each has to stand in the chain
+    #[arg(long, value_name = "FILE")]
+    pub anchor: Option<PathBuf>,
+    /// Which arena.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// `arena audit export`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AuditExportArgs {
+    /// Write here instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Which arena.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// `audit verify --json`.
+#[derive(Debug, Default, Serialize)]
+struct Verification {
+    ok: bool,
+    #[serde(flatten)]
+    report: Option<VerifyReport>,
+    /// What is wrong with the first record that is wrong.
+    problem: Option<String>,
+}
+
+pub(super) fn verify(shared: &Shared, args: &VerifyArgs) -> Result<(), Failure> {
+    let records = match &args.file {
+        Some(file) => exported(file)?,
+        None => block_on(Arena::open(&args.reading, shared)?.audit())?,
+    };
+    let noted = args.anchor.as_deref().map(heads).transpose()?.unwrap_or_default();
+    let report = promoter::verify(records.iter().cloned()).map_err(|problem| problem.to_string());
+    let report = report.and_then(|report| {
+        check_key(&report, args.key.as_deref())?;
+        check_heads(&records, &noted)?;
+        Ok(report)
+    });
+    match report {
+        Ok(report) if shared.json => {
+            print_json(&Verification { ok: true, report: Some(report), ..Verification::default() })
+        }
+        Ok(report) => print(&told(&report, noted.len())),
+        Err(problem) if shared.json => {
+            print_json(&Verification { problem: Some(problem.clone()), ..Verification::default() })?;
+            complain(&problem);
+            Err(Failure::new(FAILED, ""))
+        }
+        Err(problem) => Err(Failure::new(FAILED, problem)),
+    }
+}
+
+fn told(report: &VerifyReport, heads: usize) -> String {
+    let VerifyReport { records, promotions, demotions, recomputed, signed, key, last_hash } = report;
+    let mut text = format!(
+        "{records} audit records, none altered: {promotions} promotions, {demotions} demotions, {recomputed} decisions \
+         recomputed; the last is {last_hash}\n"
+    );
+    if let Some(key) = key {
+        text.push_str(&format!("{signed} of them are signed with {key}\n"));
+    }
+    if heads > 0 {
+        text.push_str(&format!("all {heads} noted heads stand in the chain\n"));
+    }
+    text
+}
+
+fn check_key(report: &VerifyReport, wanted: Option<&str>) -> Result<(), String> {
+    match (wanted, &report.key) {
+        (Some(wanted), Some(key)) if !wanted.eq_ignore_ascii_case(key) => {
+            Err(format!("the records are signed with {key}, not with {wanted}"))
+        }
+        (Some(wanted), None) => Err(format!("no record is signed; {wanted} was to sign them")),
+        _ => Ok(()),
+    }
+}
+
+/// Every head that was noted must be that record still: what was rewritten, or cut off, shows here.
+fn check_heads(records: &[String], noted: &[(u64, String)]) -> Result<(), String> {
+    for (seq, hash) in noted {
+        let at = usize::try_from(*seq).ok().and_then(|seq| seq.checked_sub(1));
+        let Some(record) = at.and_then(|at| records.get(at)) else {
+            return Err(format!(
+                "record {seq} was noted by the anchor and is missing: the end of the chain was cut off"
+            ));
+        };
+        let record: Value = serde_json::from_str(record).map_err(|error| error.to_string())?;
+        if record["hash"].as_str() != Some(hash) {
+            return Err(format!("record {seq} is not the one that the anchor noted: the chain was rewritten"));
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(FAILED, format!("{} cannot be read: {error}", path.display())))
+}
+
+fn exported(path: &Path) -> Result<Vec<String>, Failure> {
+    let wrong = |why: String| Failure::new(USAGE, format!("{} is no export of an audit: {why}", path.display()));
+    let document: Value = serde_json::from_str(&read(path)?).map_err(|error| wrong(error.to_string()))?;
+    if document["format"] != FORMAT {
+        return Err(wrong(format!("its format is {}, this program reads {FORMAT:?}", document["format"])));
+    }
+    let Value::Array(records) = &document["records"] else { return Err(wrong("it has no records".to_owned())) };
+    Ok(records.iter().map(Value::to_string).collect())
+}
+
+fn heads(path: &Path) -> Result<Vec<(u64, String)>, Failure> {
+    let text = read(path)?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(at, line)| {
+            let head: Value = serde_json::from_str(line).unwrap_or_default();
+            let pair = head["seq"].as_u64().zip(head["hash"].as_str().map(str::to_owned));
+            let why = || format!("{}, line {}: want {{\"seq\", \"hash\"}}", path.display(), at + 1);
+            pair.ok_or_else(|| Failure::new(USAGE, why()))
+        })
+        .collect()
+}
+
+pub(super) fn export(shared: &Shared, args: &AuditExportArgs) -> Result<(), Failure> {
+    let records = block_on(Arena::open(&args.reading, shared)?.audit())?;
+    let values: Vec<Value> = records
+        .iter()
+        .map(|record| serde_json::from_str(record).map_err(|error| Failure::new(FAILED, error.to_string())))
+        .collect::<Result<_, _>>()?;
+    let count = values.len();
+    let document = json!({ "format": FORMAT, "records": values });
+    let Some(path) = &args.out else { return print(&format!("{document}\n")) };
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(path)?;
+        file.write_all(format!("{document}\n").as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|error| Failure::new(FAILED, format!("{} cannot be written: {error}", path.display())))?;
+    if shared.json {
+        return print_json(&json!({ "records": count, "file": path.display().to_string() }));
+    }
+    print(&format!("{count} audit records in {}\n", path.display()))
+}
