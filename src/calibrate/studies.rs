@@ -581,7 +581,7 @@ mod tests {
             (Study::Swap, 12),
             (Study::Demote, 42),
             (Study::Parity, 6),
-            (Study::Coverage, 19),
+            (Study::Coverage, 20),
             (Study::Recycle, 1),
             (Study::Full, 45),
         ];
