@@ -366,7 +366,10 @@ fn an_arena_at_rest_answers_in_the_documented_shapes() {
     assert_eq!(model["lifecycle"][1]["to"], "retired");
 
     let audit = ask(&["audit", "verify"]);
-    assert_eq!(keys(&audit), ["ok", "records", "promotions", "demotions", "recomputed", "last_hash", "problem"]);
+    assert_eq!(
+        keys(&audit),
+        ["ok", "records", "promotions", "demotions", "recomputed", "signed", "key", "last_hash", "problem"]
+    );
     assert_eq!((&audit["ok"], &audit["records"]), (&json!(true), &json!(5)));
 }
 

@@ -200,7 +200,7 @@ async fn answers_have_the_documented_shapes() {
         keys(&explain),
         ["model", "state", "gates", "expected_days_to_decision", "expected_days_low", "expected_days_high"]
     );
-    assert_eq!(keys(&explain["gates"][0]), ["gate", "value", "limit", "verdict"]);
+    assert_eq!(keys(&explain["gates"][0]), ["gate", "value", "limit", "verdict", "missing"]);
 
     let desk = arena.json("/api/v1/desk").await;
     assert_eq!((&desk["state"], &desk["day_profit"]), (&json!("live"), &json!("23.75")));
