@@ -36,6 +36,5 @@ pub use gates::{Gate, GateInputs, gates, threshold};
 pub use policy::{Promoter, RegisterInfo};
 pub use reads::{EvidenceRow, RankKey};
 pub use seal::Sealer;
-pub use seat::PaperTotals;
 pub use slots::{Slot, SlotPlace, SlotTable, start_wealth};
 pub use verify::{VerifyError, VerifyReport, verify};

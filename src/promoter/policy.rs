@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::audit::{Chain, Kind, Trigger};
 use super::evidence::Evidence;
 use super::gates::{GateInputs, gates, threshold};
-use super::seat::{Identity, Lineage, PaperTotals, Scored, Seat, Told, bounds_of, days};
+use super::seat::{Identity, Lineage, Scored, Seat, Told, bounds_of, days};
 use super::slots::SlotTable;
 use crate::config::{EvidenceUnit, PromotionConfig, PromotionMode};
 use crate::control::ControlError;
@@ -129,7 +129,6 @@ impl Promoter {
             place: None,
             is_in_slot: false,
             evidence: Evidence::new(&self.config, floor_r, cap_r, None),
-            paper: PaperTotals::default(),
             first_opened: None,
             last_closed: None,
             last_active_day: None,
@@ -203,17 +202,15 @@ impl Promoter {
     pub(super) fn on_episode(&mut self, time: UtcMicros, episode: &Episode, changes: &mut Vec<Change>) {
         let at = self.at(episode.seat);
         let seat = &self.seats[at];
-        if episode.number <= seat.last_number || seat.state == State::Retired {
+        // Who was retired for want of prospects is scored on like one without a slot: its ledger goes on.
+        if episode.number <= seat.last_number || (seat.state == State::Retired && !seat.is_futile) {
             return;
         }
         let day = episode.closed.day();
         self.turn_day(time, day, changes);
         let seat = &mut self.seats[at];
         seat.last_number = episode.number;
-        if seat.state != State::Retired {
-            seat.paper.add(episode.profit);
-        }
-        if !seat.counts(episode.opened) || seat.state == State::Retired {
+        if !seat.counts(episode.opened) {
             return;
         }
         seat.today += episode.x;
@@ -248,6 +245,9 @@ impl Promoter {
         let seat = &mut self.seats[at];
         let was_breached = seat.evidence.is_breached();
         seat.evidence.on_episode(scored.x);
+        if seat.state == State::Retired {
+            return;
+        }
         if scored.x.is_finite() {
             seat.range = Some((seat.range.map_or(scored.number, |(first, _)| first), scored.number));
             if seat.place.is_some() {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gates::{gates, threshold};
 use super::policy::Promoter;
-use super::seat::{PaperTotals, Seat};
+use super::seat::Seat;
 use crate::control::ControlError;
 use crate::domain::{ContentHash, ModelId, SeatIdx, UtcMicros};
 use crate::flow::{Explanation, State};
@@ -47,8 +47,6 @@ pub struct EvidenceRow {
     pub start_wealth: Option<f64>,
     /// `no_slot`, `data`, `floor_breach`, `override`, `futile`, `copy_of:` and the first of its kind.
     pub flags: Vec<String>,
-    /// Of one that was retired by its record: what its paper ledger came to until then. The ledger itself goes on.
-    pub ended: Option<PaperTotals>,
 }
 
 /// Which mean a candidate is taken to have: the one it had, or that by one standard error higher or lower.
@@ -128,7 +126,6 @@ impl Promoter {
             slot: seat.place.filter(|_| seat.is_in_slot).map(|place| place.index),
             start_wealth: evidence.start_wealth(),
             flags: self.flags(at),
-            ended: seat.is_futile.then_some(seat.paper),
         }
     }
 

@@ -307,12 +307,16 @@ fn who_has_no_prospects_retires_and_the_slot_goes_on_by_the_rule_of_reuse() {
         assert_eq!(steps(&changes), [(0, State::Shadow, State::Retired)]);
         let row = arena.promoter.row(SEAT);
         assert_eq!((row.episodes, row.slot), (100, None), "as soon as min_episodes allow");
-        assert!(row.flags.contains(&"futile".to_owned()) && row.ended.is_some_and(|totals| totals.trades == 100));
+        assert!(row.flags.contains(&"futile".to_owned()));
         let wealth = 10f64.powf(row.log10_e.unwrap()) * row.start_wealth.unwrap();
         let next = arena.add("heir", 9);
         let start = arena.promoter.row(next).start_wealth.unwrap();
         let want = if reuse == SlotReuse::Spend { start_wealth(0.8, 2) } else { wealth };
         assert!((start - want).abs() < 1e-12 * want, "{reuse:?}: {start} {want}");
+        // Its ledger goes on and is scored, and nothing comes of it any more.
+        assert_eq!(arena.round(&[(0, 5.0)]), []);
+        let after = arena.promoter.row(SEAT);
+        assert_eq!((after.episodes, after.state, after.slot), (101, State::Retired, None));
         arena.verified();
     }
 }

@@ -52,7 +52,6 @@ pub(super) struct Seat {
     /// Whether the place is still its own.
     pub is_in_slot: bool,
     pub evidence: Evidence,
-    pub paper: PaperTotals,
     pub first_opened: Option<UtcMicros>,
     pub last_closed: Option<UtcMicros>,
     pub last_active_day: Option<i64>,
@@ -82,31 +81,6 @@ pub(super) struct Seat {
     /// Kept while it has a place, for the audit record.
     #[serde(skip)]
     pub episodes: Vec<Scored>,
-}
-
-/// What the paper ledger came to while the candidate was in play: every trade, counted for evidence or not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct PaperTotals {
-    /// Closed trades.
-    pub trades: u64,
-    /// Those with a profit above zero.
-    pub wins: u64,
-    /// Sum of profits above zero.
-    pub gross_win: Money,
-    /// Sum of losses, positive.
-    pub gross_loss: Money,
-}
-
-impl PaperTotals {
-    pub(super) fn add(&mut self, profit: Money) {
-        self.trades += 1;
-        if profit > Money::ZERO {
-            self.wins += 1;
-            self.gross_win += profit;
-        } else {
-            self.gross_loss -= profit;
-        }
-    }
 }
 
 /// Figures that take longer than a step, each with the number of outcomes that it was told of.

@@ -6,7 +6,6 @@ use super::Settlement;
 use crate::control::ControlError;
 use crate::domain::SeatIdx;
 use crate::flow::{Board, Health, LedgerSummary, Nearness, PositionRow, Row, State};
-use crate::promoter::PaperTotals;
 use crate::store::views;
 
 impl Settlement {
@@ -82,13 +81,6 @@ impl Settlement {
         let empty = LedgerSummary::empty(seat);
         let ledger = self.summaries.get(&seat).unwrap_or(&empty);
         let ratio = |a: f64, b: f64| (b > 0.0).then(|| a / b);
-        let totals = evidence.as_ref().and_then(|row| row.ended).unwrap_or(PaperTotals {
-            trades: ledger.trades,
-            wins: ledger.wins,
-            gross_win: ledger.gross_win,
-            gross_loss: ledger.gross_loss,
-        });
-        let has_ended = evidence.as_ref().is_some_and(|row| row.ended.is_some());
         let mut flags = evidence.as_ref().map(|row| row.flags.clone()).unwrap_or_default();
         if let Some(candidate) = self.candidates.get(&seat).filter(|_| ledger.position.is_some()) {
             let marked = (ledger.equity - ledger.net_profit).micros() as f64 / candidate.risk.rho_micros;
@@ -103,18 +95,18 @@ impl Settlement {
             epic: entry.epic.clone(),
             state: evidence.as_ref().map_or(State::Warming, |row| row.state),
             episodes: evidence.as_ref().map_or(0, |row| row.episodes),
-            wins: totals.wins,
-            net_profit: totals.gross_win - totals.gross_loss,
+            wins: ledger.wins,
+            net_profit: ledger.net_profit,
             currency: entry.currency.clone(),
             mean_r: evidence.as_ref().and_then(|row| row.mean_r),
             lcb95_r: evidence.as_ref().and_then(|row| row.lcb95_r),
             log10_e: evidence.as_ref().and_then(|row| row.log10_e),
             progress: evidence.as_ref().and_then(|row| row.progress),
             max_drawdown_r: evidence.as_ref().map_or(0.0, |row| row.max_drawdown_r),
-            profit_factor: ratio(totals.gross_win.as_f64(), totals.gross_loss.as_f64()),
-            win_rate: ratio(totals.wins as f64, totals.trades as f64),
+            profit_factor: ratio(ledger.gross_win.as_f64(), ledger.gross_loss.as_f64()),
+            win_rate: ratio(ledger.wins as f64, ledger.trades as f64),
             exposure: ledger.exposure,
-            open_position: ledger.position.as_ref().filter(|_| !has_ended).map(PositionRow::from),
+            open_position: ledger.position.as_ref().map(PositionRow::from),
             flags,
         })
     }
