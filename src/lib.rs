@@ -20,6 +20,7 @@ pub mod http;
 pub mod bars;
 pub mod feed;
 pub mod history;
+pub mod lightstreamer;
 pub mod sim;
 
 pub mod ledger;

@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // A recorded session is a feed over a store, a synthetic one a feed over the simulator.
     ("feed", &["domain", "sim", "store"]),
     ("history", &["domain"]),
+    ("lightstreamer", &["http"]),
     ("bars", &["domain", "feed", "flow"]),
     ("models", &["domain"]),
     // The ledger is written in the store's canonical entries, and the store's views put trades together with it.
@@ -100,6 +101,7 @@ const SHELLS: &[&str] = &[
     "src/config/mod.rs",
     "src/feed/lines.rs",
     "src/http.rs",
+    "src/lightstreamer/client.rs",
     "src/server/",
     "src/store/",
     "src/telemetry/log.rs",
