@@ -25,7 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("seats", &["domain", "flow", "ledger", "models", "store"]),
     ("promoter", &["config", "control", "domain", "flow"]),
     // The broker takes only what the desk approved: the one word it knows of the desk, see `NARROW`.
-    ("broker", &["desk", "domain"]),
+    ("broker", &["desk", "domain", "http"]),
     ("sim", &["broker", "desk", "domain"]),
     ("desk", &["broker", "config", "domain", "flow", "store"]),
     ("store", &["control", "domain", "flow", "ledger"]),
@@ -97,6 +97,7 @@ const ACTORS: &[&str] =
 const SHELLS: &[&str] = &[
     "src/main.rs",
     "src/app/",
+    "src/broker/ig/rest.rs",
     "src/cli/",
     "src/config/mod.rs",
     "src/feed/lines.rs",

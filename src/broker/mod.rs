@@ -1,5 +1,6 @@
 //! The seam to whoever deals for real. The desk alone calls it, and only with orders that passed its risk rules.
 
+pub mod ig;
 pub mod scripted;
 
 use futures_util::future::BoxFuture;
