@@ -110,6 +110,8 @@ pub enum CloseReason {
     Session,
     /// Live only: dealing was halted.
     Halt,
+    /// Live only: somebody else closed it.
+    Outside,
 }
 
 impl CloseReason {
@@ -123,6 +125,7 @@ impl CloseReason {
             Self::Demoted => "demoted",
             Self::Session => "session",
             Self::Halt => "halt",
+            Self::Outside => "outside",
         }
     }
 }
