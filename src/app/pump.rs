@@ -123,6 +123,9 @@ impl Pump {
                     }
                 }
                 Some(FeedEvent::Suspended { model, reason, .. }) => suspensions.push((model, reason)),
+                Some(FeedEvent::Gap { from, to, epics, reason }) => {
+                    self.resampler.gap(&epics, from, to, reason, &mut pending);
+                }
             }
             if pending.len() >= self.slice_rounds {
                 let answer = self.send(&mut pending).await?;

@@ -344,3 +344,50 @@ fn a_checkpoint_feeds_other_streams_and_refuses_other_markets() {
     let mut other = Resampler::new(&streams(&[(0, "10s")]), 1, 1, Micros::DAY);
     assert_eq!(other.restore(&bytes), Err(RestoreError::Markets { got: 2, want: 1 }));
 }
+
+#[test]
+fn a_bar_that_a_gap_touches_is_no_bar_and_its_quotes_still_come() {
+    let mut resampler = resampler(&[(0, "10s"), (1, "10s")], 3);
+    let mut out = Vec::new();
+    let quotes = [0.0, 3.0, 11.0, 12.0].map(|t| [(0, tick(t, 100)), (1, tick(t, 200))]).concat();
+    resampler.push(block(&quotes), &mut out);
+    assert_eq!((out.len(), out[0].bars.len()), (1, 2), "0..10 closed before");
+    // Market 0 is blind from 12 to 25: its bars 10..20 and 20..30 are not whole, 30..40 is.
+    let to = tick(25.0, 0).time;
+    resampler.gap(&[EpicIdx(0)], None, to, "no connection".to_owned(), &mut out);
+    let later = [13.0, 21.0].map(|t| (1, tick(t, 201)));
+    resampler.push(block(&later), &mut out);
+    let last = [26.0, 31.0, 41.0].map(|t| [(0, tick(t, 101)), (1, tick(t, 202))]).concat();
+    resampler.push(block(&last), &mut out);
+    let seen: Vec<_> = out
+        .iter()
+        .map(|round| {
+            let bars: Vec<_> =
+                round.bars.iter().map(|b| (b.stream.0, b.seq, b.is_closed, b.quotes.len(), b.mids2.len())).collect();
+            (round.time.0 / 1_000_000, bars, round.void.clone(), round.gaps.len())
+        })
+        .collect();
+    let blind = StreamIdx(0);
+    assert_eq!(
+        seen,
+        [
+            (10, vec![(0, 0, true, 2, 1), (1, 0, true, 2, 1)], vec![], 0),
+            (20, vec![(0, 1, false, 2, 0), (1, 1, true, 3, 2)], vec![blind], 1),
+            (30, vec![(0, 1, false, 1, 0), (1, 2, true, 2, 3)], vec![blind], 0),
+            (40, vec![(0, 1, true, 1, 1), (1, 3, true, 1, 4)], vec![], 0),
+        ]
+    );
+    let gap = &out[1].gaps[0];
+    assert_eq!((gap.from, gap.to, &gap.quotes[..]), (tick(12.0, 0).time, to, &[4, 4][..]));
+}
+
+#[test]
+fn a_gap_lets_what_was_over_before_it_close_first_and_is_none_before_the_first_quote() {
+    let mut resampler = resampler(&[(0, "10s")], 3);
+    let mut out = Vec::new();
+    resampler.gap(&[EpicIdx(0)], None, tick(5.0, 0).time, "start".to_owned(), &mut out);
+    resampler.push(block(&[(0, tick(1.0, 1)), (0, tick(9.0, 1))]), &mut out);
+    resampler.gap(&[EpicIdx(0)], Some(tick(10.2, 0).time), tick(14.0, 0).time, "a cut".to_owned(), &mut out);
+    assert_eq!((out.len(), out[0].void.len(), out[0].gaps.len()), (1, 0, 0));
+    assert!(out[0].bars[0].is_closed, "0..10 was over before the gap");
+}

@@ -19,7 +19,7 @@ use futures_util::future::BoxFuture;
 
 pub use self::block::{BadCounts, BarBlock, BarRow, QuoteBlock};
 pub use self::lines::Input;
-use crate::domain::{BadQuote, ModelId, StreamIdx, UtcMicros};
+use crate::domain::{BadQuote, EpicIdx, ModelId, StreamIdx, UtcMicros};
 use crate::store::StoreError;
 
 /// What a feed has to tell.
@@ -42,6 +42,17 @@ pub enum FeedEvent {
         time: UtcMicros,
         /// The candidate.
         model: ModelId,
+        /// Why.
+        reason: String,
+    },
+    /// Quotes of these epics are missing, at this place among the quotes.
+    Gap {
+        /// The last moment before it; `None`: since the last quote of any of them.
+        from: Option<UtcMicros>,
+        /// The first moment after it.
+        to: UtcMicros,
+        /// Whose.
+        epics: Vec<EpicIdx>,
         /// Why.
         reason: String,
     },

@@ -58,6 +58,19 @@ pub enum SessionEntry {
         /// The difference, as JSON.
         difference: String,
     },
+    /// Quotes are missing.
+    Gap {
+        /// The last moment before it.
+        from: UtcMicros,
+        /// The first moment after it.
+        to: UtcMicros,
+        /// Whose quotes.
+        epics: Vec<u16>,
+        /// Accepted quotes so far by epic: its place in the stream.
+        quotes: Vec<u64>,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Lane [`Lane::Bars`].

@@ -93,7 +93,7 @@ impl Play {
                 return;
             }
             self.now += 500;
-            if self.now % 5_000 == 0 {
+            if self.now.is_multiple_of(5_000) {
                 self.lines(&["PROBE"]);
             }
             if self.session.next_wake().is_some_and(|at| at <= self.now) {
