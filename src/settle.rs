@@ -6,32 +6,32 @@
 //! the slice: no result depends on where slices are cut.
 
 mod commands;
+mod dealer;
+mod keeping;
 mod opening;
 mod rounds;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
-
+pub use self::dealer::Outside;
+use self::dealer::SliceJournal;
 use self::opening::{
     ended_record, json_record, lane_number, of_lanes, open_promoter, postcard_record, seat_record, settings_of, widened,
 };
 use self::rounds::{EventsOfRound, RoundEvents, fault_sentence, flat_at};
-use crate::broker::Broker;
 use crate::config::Config;
 use crate::control::ControlError;
-use crate::desk::{Desk, DeskCheckpoint, DeskContext, Journal, LiveRight};
-use crate::domain::{Bar, Candidate, Episode, SeatIdx, StreamIdx, UtcMicros};
+use crate::desk::{Desk, DeskCheckpoint, LiveRight};
+use crate::domain::{Candidate, Episode, Market, SeatIdx, StreamIdx, UtcMicros};
 use crate::flow::{Board, Change, DealTicket, LedgerSummary, Round, Slice, State};
 use crate::models::ModelFactory;
 use crate::promoter::{Promoter, RegisterInfo};
 use crate::seats::director::Gathered;
 use crate::seats::{Seat, SeatReport, SharedSeat};
 use crate::sim::venue::Venue;
-use crate::store::entry::{BarEntry, DeskEntry, Fault, SeatEntry, SessionEntry, encode, read_lane};
+use crate::store::entry::{DeskEntry, Fault, SeatEntry, SessionEntry, encode, read_lane};
 use crate::store::views::{self, Head, RosterEntry};
 use crate::store::{Commit, Lane, Store, StoreError};
 
@@ -58,26 +58,6 @@ pub enum OpenError {
         /// How.
         why: String,
     },
-}
-
-/// The desk's entries of a slice, until the slice's commit takes them along.
-///
-/// The venue lives in this process and its book is part of the same commit, so that an intent and its deal are durable
-/// together or not at all; a broker outside needs a journal that flushes before it answers.
-#[derive(Debug, Default)]
-struct SliceJournal(Mutex<Vec<DeskEntry>>);
-
-impl SliceJournal {
-    fn take(&self) -> Vec<DeskEntry> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Journal for SliceJournal {
-    fn write(&self, entries: Vec<DeskEntry>) -> BoxFuture<'_, Result<(), String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(entries);
-        ready(Ok(())).boxed()
-    }
 }
 
 /// The checkpoint of every seat, and the resampler's.
@@ -115,6 +95,9 @@ pub struct Settlement {
     promoter: Promoter,
     desk: Desk,
     venue: Arc<Venue>,
+    outside: Option<Outside>,
+    /// The rules that live dealing is held to.
+    live_markets: Arc<Vec<Market>>,
     journal: SliceJournal,
     commit: Commit,
     is_flat: Vec<bool>,
@@ -199,6 +182,8 @@ impl Settlement {
             promoter,
             desk,
             venue,
+            outside: None,
+            live_markets: Arc::new(config.markets.clone()),
             journal: SliceJournal::default(),
             commit: Commit::default(),
             accepted: widened(accepted, config.markets.len()),
@@ -421,11 +406,10 @@ impl Settlement {
             self.commit.append(Lane::Seat(report.seat.0), std::mem::take(&mut report.entries));
         }
         let written = self.journal.take();
-        settled.is_weighty |= !settled.changes.is_empty() || !written.is_empty();
+        settled.is_weighty |= !settled.changes.is_empty() || !settled.desk.is_empty();
         let mut bytes = Vec::new();
         written.iter().for_each(|entry| encode(entry, &mut bytes));
         self.commit.append(Lane::Desk, bytes);
-        settled.desk = written;
         settled
     }
 
@@ -460,20 +444,10 @@ impl Settlement {
                     self.desk.on_paper_episode(episode, candidate.size);
                 }
             }
-            let venue = Arc::clone(&self.venue);
-            let config = Arc::clone(&self.config);
-            let before_quote = |epic: crate::domain::EpicIdx, tick: &crate::domain::Tick| {
-                venue.on_quote(&config.market(epic).epic, tick);
-            };
-            let context = DeskContext {
-                arena: &config.arena.name,
-                markets: &config.markets,
-                risk: &config.risk,
-                broker: &*venue as &dyn Broker,
-                journal: &self.journal,
-                before_quote: &before_quote,
-            };
-            self.desk.on_round(round, &changes, &rights, &tickets, &context).await;
+            let ends = self.ends();
+            let hook = ends.hook();
+            let context = ends.context(&self.journal, &hook);
+            settled.desk.extend(self.desk.on_round(round, &changes, &rights, &tickets, &context).await);
         }
         settled.changes.append(&mut changes);
     }
@@ -551,60 +525,6 @@ impl Settlement {
             self.session(&SessionEntry::Suspended { time: round.time, model: model.as_str().into(), reason });
         }
         reports.sort_by_key(|report| report.seat);
-    }
-
-    /// Journals a round's quotes, bars and closing.
-    fn keep_round(&mut self, round: &Round) {
-        let suspensions: Vec<SessionEntry> = round
-            .suspensions
-            .iter()
-            .map(|(model, reason)| SessionEntry::Suspended {
-                time: round.time,
-                model: model.clone(),
-                reason: reason.clone(),
-            })
-            .collect();
-        suspensions.iter().for_each(|entry| self.session(entry));
-        for gap in &round.gaps {
-            let epics = gap.epics.iter().map(|epic| self.epic_lanes[usize::from(epic.0)]).collect();
-            let (from, to, quotes, reason) = (gap.from, gap.to, gap.quotes.clone(), gap.reason.clone());
-            self.session(&SessionEntry::Gap { from, to, epics, quotes, reason });
-        }
-        for of_epic in &round.quotes {
-            let epic = of_epic.epic.0 as usize;
-            self.accepted[epic] += of_epic.quotes.len() as u64;
-            if self.keeps_quotes {
-                let mut bytes = Vec::with_capacity(of_epic.quotes.len() * 20);
-                of_epic.quotes.iter().for_each(|tick| encode(tick, &mut bytes));
-                self.commit.append(Lane::Quotes(self.epic_lanes[epic]), bytes);
-            }
-        }
-        // Where only bars are known, they stand for their quotes.
-        let starts = round.quotes.iter().filter_map(|of_epic| of_epic.quotes.first()).map(|tick| tick.time);
-        let ends = round.quotes.iter().filter_map(|of_epic| of_epic.quotes.last()).map(|tick| tick.time);
-        let (from, to) = (starts.min(), ends.max());
-        let from = from.or_else(|| round.bars.iter().map(|bar| bar.start).min());
-        self.from = self.from.or(from);
-        self.to = self.to.max(to.or(Some(round.time)));
-        let closed: Vec<&Bar> = round.bars.iter().filter(|bar| bar.is_closed).collect();
-        for bar in &closed {
-            let stream = bar.stream.0 as usize;
-            self.bars[stream] += 1;
-            let entry = BarEntry { start: bar.start, bid: bar.bid, offer: bar.offer, ticks: bar.ticks };
-            let mut bytes = Vec::new();
-            encode(&entry, &mut bytes);
-            self.commit.append(Lane::Bars(self.stream_lanes[stream]), bytes);
-        }
-        let mut ended: Vec<StreamIdx> = closed.iter().map(|bar| bar.stream).chain(round.void.iter().copied()).collect();
-        if !ended.is_empty() {
-            ended.sort();
-            let streams = ended.iter().map(|stream| self.stream_lanes[stream.0 as usize]).collect();
-            let quotes = self.accepted.clone();
-            self.session(&SessionEntry::Closed { time: round.time, streams, quotes });
-            self.head.rounds += 1;
-        }
-        self.head.time = Some(round.time);
-        self.head.quotes = self.accepted.iter().sum();
     }
 
     /// Closed bars by the number of their lane, which a changed configuration leaves alone.

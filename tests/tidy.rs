@@ -14,8 +14,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("flow", &["domain"]),
     ("control", &["domain", "flow"]),
-    // A recorded session is a feed over a store, a synthetic one a feed over the simulator.
-    ("feed", &["domain", "sim", "store"]),
+    // A recorded session is a feed over a store, a synthetic one a feed over the simulator, a live one over IG's stream.
+    ("feed", &["broker", "clock", "domain", "sim", "store"]),
     ("history", &["domain"]),
     ("lightstreamer", &["http"]),
     ("bars", &["domain", "feed", "flow"]),
@@ -25,7 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("seats", &["domain", "flow", "ledger", "models", "store"]),
     ("promoter", &["config", "control", "domain", "flow"]),
     // The broker takes only what the desk approved: the one word it knows of the desk, see `NARROW`.
-    ("broker", &["clock", "desk", "domain", "http"]),
+    ("broker", &["clock", "desk", "domain", "http", "lightstreamer"]),
     ("sim", &["broker", "desk", "domain"]),
     ("desk", &["broker", "config", "domain", "flow", "store"]),
     ("store", &["control", "domain", "flow", "ledger"]),
@@ -44,8 +44,11 @@ const ROOMS: &[(&str, &[&str])] = &[
         "app",
         &[
             "bars",
+            "broker",
+            "clock",
             "config",
             "control",
+            "desk",
             "domain",
             "feed",
             "flow",
@@ -87,6 +90,7 @@ const NARROW: &[(&str, &str, &str)] = &[
     ("pipeline", "app", "crate::app::RunError"),
     ("store", "ledger", "crate::ledger::read_trades"),
     ("feed", "sim", "crate::sim::market::Markets"),
+    ("feed", "broker", "crate::broker::ig::stream::"),
 ];
 
 /// Who may name the actor library.
@@ -100,6 +104,7 @@ const SHELLS: &[&str] = &[
     "src/broker/ig/broker.rs",
     "src/broker/ig/calls.rs",
     "src/broker/ig/rest.rs",
+    "src/broker/ig/stream.rs",
     "src/cli/",
     "src/config/mod.rs",
     "src/feed/lines.rs",

@@ -192,6 +192,8 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         heeds_signals: true,
         wants_result: shared.json,
         on_tick: None,
+        clock: None,
+        broker: None,
         config: Arc::new(config),
     })?;
     finish(shared, &outcome, None)
@@ -371,6 +373,8 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         heeds_signals: true,
         wants_result: true,
         on_tick: None,
+        clock: None,
+        broker: None,
         config: Arc::new(config),
     })?;
     if outcome.ending == app::Ending::Told {
@@ -478,6 +482,8 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
         heeds_signals: true,
         wants_result: true,
         on_tick: says.then(narrator),
+        clock: None,
+        broker: None,
         config: Arc::new(config),
     })?;
     if says {

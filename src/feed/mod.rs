@@ -8,6 +8,7 @@ pub mod bar_csv;
 mod block;
 pub mod csv;
 mod field;
+pub mod ig;
 mod lines;
 pub mod replay;
 pub mod session;
@@ -131,6 +132,9 @@ pub enum FeedError {
     /// A recorded session contradicts itself.
     #[error("recorded session: {0}")]
     Session(String),
+    /// A live stream is over.
+    #[error("stream: {0}")]
+    Stream(String),
     /// This feed has no beginning to go on from.
     #[error("{0}")]
     NotResumable(&'static str),
@@ -171,4 +175,10 @@ pub trait Feed: Send + std::fmt::Debug {
     /// # Errors
     /// [`FeedError::NotResumable`].
     fn skip(&mut self, accepted_per_epic: &[u64]) -> Result<(), FeedError>;
+
+    /// Live alone: whether what has come so far is all that there was, so that the clock may close a silent bar. While
+    /// a connection is down nobody can tell.
+    fn is_whole(&self) -> bool {
+        true
+    }
 }

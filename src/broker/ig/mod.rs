@@ -11,6 +11,7 @@ pub mod number;
 pub mod requests;
 pub mod rest;
 pub mod session;
+pub mod stream;
 #[cfg(test)]
 mod testing;
 pub mod throttle;
