@@ -183,7 +183,7 @@ fn store_in(dir: &Path) {
     let mut lane = Vec::new();
     let predicted = |time: &str, signal, is_acted| SeatEntry::Predicted {
         time: at(time),
-        prediction: Prediction { y_pred: Some(1.0001), signal },
+        prediction: Prediction::of(Some(1.0001), signal),
         is_acted,
     };
     let ordered = |made: &str| SeatEntry::Ordered { time: at(made), direction: Direction::Long, y_pred: Some(1.0001) };

@@ -15,18 +15,27 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("flow", &["domain"]),
     ("control", &["domain", "flow"]),
     // A recorded session is a feed over a store, a synthetic one a feed over the simulator, a live one over IG's stream.
-    ("feed", &["broker", "clock", "domain", "sim", "store"]),
-    ("history", &["domain"]),
+    ("feed", &["broker", "clock", "domain", "flow", "sim", "store"]),
+    ("history", &["clock", "domain", "feed", "http"]),
     ("lightstreamer", &["http"]),
     ("bars", &["domain", "feed", "flow"]),
     ("models", &["domain"]),
     // The ledger is written in the store's canonical entries, and the store's views put trades together with it.
     ("ledger", &["domain", "store"]),
+    // A strategy of the user's own is a model behind the trait, and a child process behind that.
+    ("process", &["domain", "models"]),
+    // A card holds the manifest of the data and the columns of a row.
+    ("registry", &["domain", "history", "http", "models"]),
+    // Rows come out of the live resampler, metrics out of the paper broker: one path.
+    ("training", &["bars", "domain", "feed", "history", "ledger", "models", "registry", "sim"]),
+    // From what a configuration names to what runs.
+    ("deploy", &["config", "domain", "flow", "history", "models", "process", "registry"]),
     ("seats", &["domain", "flow", "ledger", "models", "store"]),
     ("promoter", &["config", "control", "domain", "flow"]),
     // The broker takes only what the desk approved: the one word it knows of the desk, see `NARROW`.
     ("broker", &["clock", "desk", "domain", "http", "lightstreamer"]),
-    ("sim", &["broker", "desk", "domain"]),
+    // The simulator of IG has a clock of its own, which begins at the wall's.
+    ("sim", &["broker", "clock", "desk", "domain"]),
     ("desk", &["broker", "config", "domain", "flow", "store"]),
     ("store", &["control", "domain", "flow", "ledger"]),
     (
@@ -54,6 +63,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "flow",
             "ledger",
             "models",
+            "registry",
             "seats",
             "server",
             "settle",
@@ -66,19 +76,24 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "app",
             "bars",
+            "clock",
             "config",
             "control",
+            "deploy",
             "domain",
             "feed",
             "flow",
+            "history",
             "http",
             "ledger",
             "models",
             "promoter",
+            "registry",
             "server",
             "sim",
             "store",
             "telemetry",
+            "training",
         ],
     ),
 ];
@@ -88,9 +103,10 @@ const NARROW: &[(&str, &str, &str)] = &[
     ("broker", "desk", "crate::desk::Approved"),
     ("sim", "desk", "crate::desk::Approved"),
     ("pipeline", "app", "crate::app::RunError"),
-    ("store", "ledger", "crate::ledger::read_trades"),
+    ("store", "ledger", "crate::ledger::{Predicted, StreamLanes, read_predictions, read_trades}"),
     ("feed", "sim", "crate::sim::market::Markets"),
     ("feed", "broker", "crate::broker::ig::stream::"),
+    ("training", "sim", "crate::sim::rng::Rng"),
 ];
 
 /// Who may name the actor library.
@@ -101,16 +117,24 @@ const ACTORS: &[&str] =
 const SHELLS: &[&str] = &[
     "src/main.rs",
     "src/app/",
+    "src/bin/",
     "src/broker/ig/broker.rs",
     "src/broker/ig/calls.rs",
     "src/broker/ig/rest.rs",
     "src/broker/ig/stream.rs",
     "src/cli/",
     "src/config/mod.rs",
+    "src/deploy/",
     "src/feed/lines.rs",
+    "src/history/files.rs",
+    "src/history/parquet.rs",
+    "src/history/yahoo/client.rs",
     "src/http.rs",
     "src/lightstreamer/client.rs",
+    "src/process/",
+    "src/registry/",
     "src/server/",
+    "src/sim/ig/server.rs",
     "src/store/",
     "src/telemetry/log.rs",
 ];
@@ -184,7 +208,7 @@ fn is_under(path: &str, places: &[&str]) -> bool {
 fn room_of(path: &str) -> Option<&str> {
     let inner = path.strip_prefix("src/")?;
     let room = inner.split('/').next()?.trim_end_matches(".rs");
-    (!matches!(room, "lib" | "main")).then_some(room)
+    (!matches!(room, "lib" | "main" | "bin")).then_some(room)
 }
 
 /// The rooms that `code` names after `crate::`, each with the text that names it.

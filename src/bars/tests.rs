@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{EpicIdx, Micros, Ohlc, Price, Resolution, StreamIdx, Tick, UtcMicros};
+use crate::domain::{EpicIdx, Micros, Ohlc, PastBar, Price, Resolution, StreamIdx, Tick, UtcMicros};
 use crate::feed::{BarBlock, BarRow, QuoteBlock};
-use crate::flow::Round;
+use crate::flow::{Round, Warmup};
 
 fn tick(seconds: f64, bid: i64) -> Tick {
     #[expect(clippy::cast_possible_truncation, reason = "test times are small")]
@@ -390,4 +390,31 @@ fn a_gap_lets_what_was_over_before_it_close_first_and_is_none_before_the_first_q
     resampler.gap(&[EpicIdx(0)], Some(tick(10.2, 0).time), tick(14.0, 0).time, "a cut".to_owned(), &mut out);
     assert_eq!((out.len(), out[0].void.len(), out[0].gaps.len()), (1, 0, 0));
     assert!(out[0].bars[0].is_closed, "0..10 was over before the gap");
+}
+
+#[test]
+fn windows_that_begin_anew_after_a_gap_begin_without_bars_of_the_past() {
+    let level = Ohlc::of(Price::from_micros(100));
+    let past = |start: f64| PastBar { start: tick(start, 0).time, bid: level, offer: level, ticks: 1 };
+    let at = |seconds: f64| tick(seconds, 0).time;
+    // No gap; one after the first quote; one before it.
+    for (which, gap, want) in [
+        ("none", None, [(3, 1), (4, 0)]),
+        ("after the first quote", Some((None, at(103.0))), [(0, 0), (1, 0)]),
+        ("before it", Some((Some(at(99.0)), at(105.0))), [(0, 0), (1, 0)]),
+    ] {
+        let mut resampler = resampler(&[(0, "10s")], 3);
+        let bars = vec![past(80.0), past(90.0)];
+        let (source, sha256) = ("past".to_owned(), String::new());
+        resampler.warm(vec![Warmup { stream: StreamIdx(0), source, sha256, bars }]);
+        let mut out = Vec::new();
+        let before = if which == "before it" { Vec::new() } else { vec![(0, tick(101.0, 100))] };
+        resampler.push(block(&before), &mut out);
+        if let Some((from, to)) = gap {
+            resampler.gap(&[EpicIdx(0)], from, to, "cut".to_owned(), &mut out);
+        }
+        resampler.push(block(&[106.0, 111.0, 121.0].map(|t| (0, tick(t, 100)))), &mut out);
+        let seen: Vec<_> = out.iter().map(|round| (round.bars[0].mids2.len(), round.warmups.len())).collect();
+        assert_eq!(seen, want, "{which}");
+    }
 }
