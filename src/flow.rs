@@ -22,7 +22,7 @@ pub struct EpicQuotes {
 }
 
 /// The closing of bars at one event time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Round {
     /// Its number, from 0, without holes.
     pub seq: u64,
@@ -30,13 +30,33 @@ pub struct Round {
     pub time: UtcMicros,
     /// The bars that close together, ordered by stream; in the last round of a replay, bars that have not closed.
     pub bars: Vec<Bar>,
+    /// The streams whose bar ended here without having been whole, for a gap in the quotes: in `bars` it stands as one
+    /// that has not closed.
+    pub void: Vec<StreamIdx>,
     /// Every quote accepted since the last round, ordered by epic; the desk and its venue see them in order of
     /// time, then epic.
     pub quotes: Vec<EpicQuotes>,
     /// `--session` alone: seats that the recorded session suspended from outside in this round, with the reason.
     pub suspensions: Vec<(ModelId, String)>,
+    /// Gaps in the quotes since the last round, in order.
+    pub gaps: Vec<Gap>,
     /// Streams whose first bar this is, and whose windows began with bars of the past.
     pub warmups: Vec<Arc<Warmup>>,
+}
+
+/// Quotes that are missing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gap {
+    /// The last moment before it.
+    pub from: UtcMicros,
+    /// The first moment after it.
+    pub to: UtcMicros,
+    /// Whose quotes.
+    pub epics: Vec<EpicIdx>,
+    /// Accepted quotes of each epic before it was told: its place in the stream.
+    pub quotes: Vec<u64>,
+    /// Why.
+    pub reason: String,
 }
 
 /// Bars of the past that the windows of a stream begin with, so that its models predict at its first bar.

@@ -21,6 +21,7 @@ pub mod statistics;
 pub mod bars;
 pub mod feed;
 pub mod history;
+pub mod lightstreamer;
 pub mod sim;
 
 pub mod ledger;

@@ -94,6 +94,7 @@ pub fn run_after(
                 }
             }
             FeedEvent::Suspended { model, reason, .. } => suspensions.push((model, reason)),
+            FeedEvent::Gap { from, to, epics, reason } => resampler.gap(&epics, from, to, reason, &mut pending),
         }
         settle(&mut pending, rounds_per_slice)?;
     }

@@ -6,6 +6,7 @@
 //! the slice: no result depends on where slices are cut.
 
 mod commands;
+mod dealer;
 mod journal;
 mod live;
 mod opening;
@@ -14,21 +15,19 @@ mod rounds;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
-
+pub use self::dealer::Outside;
+use self::dealer::SliceJournal;
 use self::opening::{
     ended_record, json_record, lane_number, of_lanes, open_promoter, postcard_record, seat_record, settings_of, widened,
 };
 use self::past::Past;
 use self::rounds::{EventsOfRound, RoundEvents, flat_at};
-use crate::broker::Broker;
 use crate::config::Config;
 use crate::control::ControlError;
-use crate::desk::{Desk, DeskCheckpoint, DeskContext, Journal, LiveRight};
-use crate::domain::{Candidate, Episode, ModelSpec, SeatIdx, StreamIdx, UtcMicros};
+use crate::desk::{Desk, DeskCheckpoint, LiveRight};
+use crate::domain::{Candidate, Episode, Market, ModelSpec, SeatIdx, StreamIdx, UtcMicros};
 use crate::flow::{Board, Change, DealTicket, LedgerSummary, Round, Slice, State};
 use crate::models::ModelFactory;
 use crate::promoter::{Promoter, RegisterInfo};
@@ -62,26 +61,6 @@ pub enum OpenError {
         /// How.
         why: String,
     },
-}
-
-/// The desk's entries of a slice, until the slice's commit takes them along.
-///
-/// The venue lives in this process and its book is part of the same commit, so that an intent and its deal are durable
-/// together or not at all; a broker outside needs a journal that flushes before it answers.
-#[derive(Debug, Default)]
-struct SliceJournal(Mutex<Vec<DeskEntry>>);
-
-impl SliceJournal {
-    fn take(&self) -> Vec<DeskEntry> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Journal for SliceJournal {
-    fn write(&self, entries: Vec<DeskEntry>) -> BoxFuture<'_, Result<(), String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(entries);
-        ready(Ok(())).boxed()
-    }
 }
 
 /// The checkpoint of every seat, and the resampler's.
@@ -119,6 +98,9 @@ pub struct Settlement {
     promoter: Promoter,
     desk: Desk,
     venue: Arc<Venue>,
+    outside: Option<Outside>,
+    /// The rules that live dealing is held to.
+    live_markets: Arc<Vec<Market>>,
     journal: SliceJournal,
     commit: Commit,
     is_flat: Vec<bool>,
@@ -204,6 +186,8 @@ impl Settlement {
             promoter,
             desk,
             venue,
+            outside: None,
+            live_markets: Arc::new(config.markets.clone()),
             journal: SliceJournal::default(),
             commit: Commit::default(),
             accepted: widened(accepted, config.markets.len()),
@@ -439,11 +423,10 @@ impl Settlement {
             self.commit.append(Lane::Seat(report.seat.0), std::mem::take(&mut report.entries));
         }
         let written = self.journal.take();
-        settled.is_weighty |= !settled.changes.is_empty() || !written.is_empty();
+        settled.is_weighty |= !settled.changes.is_empty() || !settled.desk.is_empty();
         let mut bytes = Vec::new();
         written.iter().for_each(|entry| encode(entry, &mut bytes));
         self.commit.append(Lane::Desk, bytes);
-        settled.desk = written;
         settled
     }
 
@@ -479,20 +462,11 @@ impl Settlement {
                     self.desk.on_paper_episode(episode, candidate.size);
                 }
             }
-            let venue = Arc::clone(&self.venue);
-            let config = Arc::clone(&self.config);
-            let before_quote = |epic: crate::domain::EpicIdx, tick: &crate::domain::Tick| {
-                venue.on_quote(&config.market(epic).epic, tick);
-            };
-            let context = DeskContext {
-                arena: &config.arena.name,
-                markets: &config.markets,
-                risk: &config.risk,
-                broker: &*venue as &dyn Broker,
-                journal: &self.journal,
-                before_quote: &before_quote,
-            };
-            self.desk.on_round(round, &changes, &rights, &tickets, &context).await;
+            let ends = self.ends();
+            let hook = ends.hook();
+            let context = ends.context(&self.journal, &hook);
+            let written = self.desk.on_round(round, &changes, &rights, &tickets, &context).await;
+            settled.desk.extend(written);
             let fallen = self.judge_live(round.time);
             if !fallen.is_empty() {
                 self.take_changes(&fallen);

@@ -108,7 +108,7 @@ fn assert_readings(read: &dyn Fn(&[&str]) -> Ran) {
     for trade in trades {
         assert_shape(trade, TRADE);
         assert!(["long", "short"].contains(&trade["direction"].as_str().unwrap()));
-        let reasons = ["stop", "limit", "time", "demoted", "session", "halt"];
+        let reasons = ["stop", "limit", "time", "demoted", "session", "halt", "outside"];
         assert!(reasons.contains(&trade["reason"].as_str().unwrap()), "{trade}");
     }
     assert!(trades.windows(2).all(|pair| time_of(&pair[0]) <= time_of(&pair[1])), "in order of close");

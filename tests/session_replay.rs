@@ -12,16 +12,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arena::app::{Durability, Ending};
-use arena::domain::{EpicIdx, UtcMicros};
+use arena::domain::{EpicIdx, Tick, UtcMicros};
 use arena::feed::replay::{Recording, Replay};
 use arena::feed::session::Session;
 use arena::feed::synthetic::Synthetic;
-use arena::feed::{Feed, Input, OnBad};
+use arena::feed::{BadCounts, Feed, FeedError, FeedEvent, Input, OnBad, QuoteBlock};
 use arena::flow::State;
 use arena::ledger::read_trades;
 use arena::sim::demo;
 use arena::store::entry::{BarEntry, QuoteEntry, SessionEntry, read_lane};
 use arena::store::{Lane, Sled, Store, journal_hash};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use runs::{Kept, Trouble};
 
 /// The paper lanes of both stores are the same, and so is the whole journal.
@@ -211,4 +213,71 @@ fn several_markets_merge_by_time_then_epic() {
     let bars: Vec<BarEntry> = read_lane(&outcome.store, Lane::Bars(0)).unwrap();
     assert!(bars.is_sorted_by_key(|bar| bar.start));
     assert_eq!(feed.bad_quotes().total(), 0);
+}
+
+/// Quotes with gaps between them, as a connection that comes and goes gives them.
+#[derive(Debug)]
+struct Gappy {
+    events: std::vec::IntoIter<FeedEvent>,
+    bad: BadCounts,
+}
+
+impl Feed for Gappy {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<FeedEvent>, FeedError>> {
+        ready(Ok(self.events.next())).boxed()
+    }
+    fn bad_quotes(&self) -> &BadCounts {
+        &self.bad
+    }
+    fn progress(&self) -> Option<f64> {
+        None
+    }
+    fn skip(&mut self, _: &[u64]) -> Result<(), FeedError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_session_with_gaps_replays_to_the_same_journal() {
+    let config = runs::config(runs::SEVERAL);
+    let quotes = runs::synthetic(&config, 5, 6_000);
+    let n_epics = config.markets.len();
+    let mut all: Vec<(EpicIdx, Tick)> =
+        (0u16..).zip(&quotes).flat_map(|(epic, ticks)| ticks.iter().map(move |tick| (EpicIdx(epic), *tick))).collect();
+    all.sort_by_key(|(epic, tick)| (tick.time, *epic));
+    let mut events = Vec::new();
+    for (number, part) in all.chunks(all.len() / 12).enumerate() {
+        let mut block = QuoteBlock::default();
+        part.iter().for_each(|(epic, tick)| block.extend(*epic, &[*tick]));
+        let (from, to) = (part[0].1.time, part[part.len() - 1].1.time);
+        events.push(FeedEvent::Quotes(block));
+        // Every other stretch was missed, of one market or of all of them.
+        let epics: Vec<EpicIdx> =
+            (0..u16::try_from(if number % 3 == 0 { n_epics } else { 1 }).unwrap()).map(EpicIdx).collect();
+        if number % 2 == 1 {
+            events.pop();
+            events.push(FeedEvent::Gap {
+                from: (number % 4 == 1).then_some(from),
+                to,
+                epics,
+                reason: "cut".to_owned(),
+            });
+        }
+    }
+    let store = Kept::default();
+    let feed = Gappy { events: events.into_iter(), bad: BadCounts::default() };
+    let mut plan = runs::plan(config.clone(), Box::new(feed), Box::new(store.clone()));
+    plan.has_tail = false;
+    let live = runs::run(plan);
+    let session: Vec<SessionEntry> = read_lane(&store, Lane::Session).unwrap();
+    let gaps = session.iter().filter(|entry| matches!(entry, SessionEntry::Gap { .. })).count();
+    assert!(gaps >= 4, "{gaps} gaps");
+
+    let replayed = Kept::default();
+    let session = Session::open(Box::new(store.clone())).unwrap();
+    let mut plan = runs::plan(config, Box::new(session), Box::new(replayed.clone()));
+    plan.has_tail = false;
+    let again = runs::run(plan);
+    assert_replays(&store, &replayed, "gaps");
+    assert_eq!(again.board.rows, live.board.rows);
 }

@@ -13,7 +13,7 @@ use super::champions::LiveVersions;
 use super::sealing::{Anchor, seal};
 use crate::config::{self, Config, Difference, Pinned, Resolver};
 use crate::control::{Command, ControlError, Done, ModelView};
-use crate::domain::SeatIdx;
+use crate::domain::{SeatIdx, UtcMicros};
 use crate::flow::{Board, Change, Explanation, Slice};
 use crate::models::ModelFactory;
 use crate::seats::director::{FanOut, Gathered};
@@ -62,6 +62,11 @@ pub(super) struct Answer {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Stopped(pub String);
+
+/// Live alone: time has passed, for the desk.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct TimePassed(pub UtcMicros);
 
 /// The feed has ended, or the arena is asked to stop: everything is made durable.
 #[derive(Debug, Message)]
@@ -407,6 +412,22 @@ impl Handler<SliceArrived> for Director {
                 at_rest.notify_waiters();
             }
             answer
+        })
+    }
+}
+
+impl Handler<TimePassed> for Director {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, message: TimePassed, _: &mut Self::Context) -> Self::Result {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            let mut inner = inner.lock().await;
+            let recorded = inner.settlement.on_time(message.0).await;
+            metrics::desk_recorded(&recorded);
+            if !recorded.is_empty() && inner.is_watched {
+                inner.show();
+            }
         })
     }
 }

@@ -3,6 +3,7 @@
 
 mod champions;
 mod director;
+mod journal;
 mod pump;
 mod running;
 mod sealing;
@@ -25,6 +26,8 @@ use self::pump::Pump;
 pub use self::pump::{Ending, Pace, SLICE_ROUNDS};
 use self::running::Running;
 use crate::bars::Resampler;
+use crate::broker::Broker;
+use crate::clock::Clock;
 use crate::config::{Config, Resolver};
 use crate::control::{Command, Control};
 use crate::feed::Feed;
@@ -33,7 +36,7 @@ use crate::models::ModelFactory;
 use crate::registry::mlflow::Champions;
 use crate::seats::director::FanOut;
 use crate::server::{self, ServerOptions};
-use crate::settle::{OpenError, Opened, Settlement};
+use crate::settle::{OpenError, Opened, Outside, Settlement};
 use crate::store::actor::{Read, StoreActor};
 use crate::store::{Store, StoreError, journal_hash, views};
 use crate::telemetry::metrics;
@@ -93,6 +96,10 @@ pub struct Plan {
     pub wants_result: bool,
     /// Told the board now and then while the run goes on (the demo's terminal).
     pub on_tick: Option<OnTick>,
+    /// Of a live feed: the clock that closes its silent bars. Its quotes are taken as they come.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Who deals, if not the venue of this process.
+    pub broker: Option<Arc<dyn Broker>>,
 }
 
 impl std::fmt::Debug for Plan {
@@ -169,7 +176,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     let Plan { config, file, resolver, mut feed, models, durability, serving, .. } = plan;
     // Before anything is opened: a Ctrl-C of this moment is heeded as soon as the run can end in order.
     let signals = if plan.heeds_signals { Some(Signals::listen()?) } else { None };
-    let Opened { settlement, seats, resume } = Settlement::open(Arc::clone(&config), &*plan.store, &*models)?;
+    let Opened { mut settlement, seats, resume } = Settlement::open(Arc::clone(&config), &*plan.store, &*models)?;
     let mut resampler =
         Resampler::new(&config.streams(), config.markets.len(), config.lookback_max(), config.bars.reset_after);
     if let Some(resume) = &resume {
@@ -187,6 +194,10 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     let store_thread = Arbiter::new();
     let store = plan.store;
     let store = StoreActor::start_in_arbiter(&store_thread.handle(), move |_| StoreActor::new(store));
+    if let Some(broker) = plan.broker {
+        let journal = Arc::new(journal::StoreJournal::new(store.clone()));
+        settlement.deal_outside(Outside { broker, journal });
+    }
     let fan_out = FanOut::start(&seats, config.arena.models_per_host, config.arena.arbiters, plan.deadline);
     let by_idx = seats.iter().map(|seat| (seat.lock().unwrap_or_else(PoisonError::into_inner).idx(), Arc::clone(seat)));
     let live = plan.champions.map(|champions| LiveVersions::watched(champions, &board.load(), &config));
@@ -267,6 +278,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         progress: plan.progress,
         has_tail: plan.has_tail,
         slice_rounds: plan.slice_rounds,
+        clock: plan.clock,
     };
     let (done, ended) = oneshot::channel();
     let pump_thread = Arbiter::new();

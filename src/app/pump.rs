@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::RunError;
-use super::director::{Answer, Director, Drain, SliceArrived, Stopped};
+use super::director::{Answer, Director, Drain, SliceArrived, Stopped, TimePassed};
 use crate::bars::Resampler;
+use crate::clock::Clock;
 use crate::domain::{BadQuote, Micros, UtcMicros};
 use crate::feed::{Feed, FeedEvent, QuoteBlock};
 use crate::flow::{Round, SLICE_ROUNDS_MAX, Slice};
@@ -20,6 +21,9 @@ pub const SLICE_ROUNDS: usize = 512;
 
 /// The shortest sleep of a paced run: quotes that fall into it travel together.
 const NAP: Duration = Duration::from_millis(2);
+
+/// How often the desk of a live run is told that time passes.
+const DESK_TICK: Duration = Duration::from_millis(250);
 
 /// How fast event time goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,6 +58,8 @@ pub(super) struct Pump {
     pub has_tail: bool,
     /// Rounds that are gathered before a slice is sent while nothing waits for them.
     pub slice_rounds: usize,
+    /// Of a live feed: the clock that closes its silent bars.
+    pub clock: Option<Arc<dyn Clock>>,
 }
 
 /// The meeting of event time and the wall.
@@ -74,6 +80,16 @@ impl Anchor {
         let ahead = (event - self.event).as_secs_f64() / self.speed;
         self.wall + Duration::from_secs_f64(ahead.clamp(0.0, 1e9))
     }
+}
+
+/// What a live run has to heed.
+enum Live {
+    /// Its feed.
+    Event(Option<FeedEvent>),
+    /// The clock.
+    Time,
+    /// The word to stop.
+    Told,
 }
 
 /// Why the pump ended without a fault.
@@ -98,9 +114,25 @@ impl Pump {
             if *self.stop.borrow() {
                 break Ending::Told;
             }
-            let event = self.feed.next().await?;
+            let event = match self.clock.clone() {
+                None => self.feed.next().await?,
+                Some(clock) => match self.next_live(&*clock).await? {
+                    Live::Event(event) => event,
+                    Live::Time => {
+                        self.on_live_time(&*clock, &mut pending).await?;
+                        continue;
+                    }
+                    Live::Told => break Ending::Told,
+                },
+            };
             match event {
                 None => break Ending::Done,
+                Some(FeedEvent::Quotes(block)) if self.clock.is_some() => {
+                    self.resampler.push(block, &mut pending);
+                    if !pending.is_empty() {
+                        self.send(&mut pending).await?;
+                    }
+                }
                 Some(FeedEvent::Quotes(block)) if self.pace.speed > 0.0 => {
                     self.push_paced(block, &mut pending, &mut anchor).await?;
                 }
@@ -123,6 +155,9 @@ impl Pump {
                     }
                 }
                 Some(FeedEvent::Suspended { model, reason, .. }) => suspensions.push((model, reason)),
+                Some(FeedEvent::Gap { from, to, epics, reason }) => {
+                    self.resampler.gap(&epics, from, to, reason, &mut pending);
+                }
             }
             if pending.len() >= self.slice_rounds {
                 let answer = self.send(&mut pending).await?;
@@ -141,6 +176,34 @@ impl Pump {
         let drain = Drain { bars: self.resampler.checkpoint(), is_done: ending == Ending::Done };
         self.director.send(drain).await.map_err(|_| director_gone())??;
         Ok((ending, self))
+    }
+
+    /// What a live run does next: it heeds its feed, the end of its bars, and the desk's need to look after what is open.
+    async fn next_live(&mut self, clock: &dyn Clock) -> Result<Live, RunError> {
+        // A connection that is down may bring the quotes of a bar yet: only one that is up can tell that there are none.
+        let is_whole = self.feed.is_whole();
+        let end = self.resampler.next_end().filter(|_| is_whole).map(|end| end + self.grace);
+        let until_end = end.map(|end| Duration::from_micros(u64::try_from((end - clock.now()).0).unwrap_or(0)));
+        let wait = until_end.map_or(DESK_TICK, |end| end.min(DESK_TICK));
+        tokio::select! {
+            biased;
+            // Whoever could tell us to stop is gone: so is the run.
+            _ = self.stop.changed() => Ok(Live::Told),
+            event = self.feed.next() => Ok(Live::Event(event?)),
+            () = tokio::time::sleep(wait) => Ok(Live::Time),
+        }
+    }
+
+    /// Time has passed in a live run.
+    async fn on_live_time(&mut self, clock: &dyn Clock, pending: &mut Vec<Round>) -> Result<(), Stopped> {
+        let now = clock.now();
+        if self.feed.is_whole() {
+            self.resampler.close_due(now - self.grace, pending);
+        }
+        if !pending.is_empty() {
+            self.send(pending).await?;
+        }
+        self.director.send(TimePassed(now)).await.map_err(|_| director_gone())
     }
 
     /// Sends what is pending, in slices; the last one is a place to go on from.

@@ -35,6 +35,8 @@ pub struct FoldedBar {
     /// Closed bars of the stream since its windows were last cleared, this one included, at most as many as a window
     /// holds.
     pub window: u32,
+    /// Whether nothing is known to be missing from it; one that is not whole is no bar, only the way of its quotes.
+    pub is_whole: bool,
 }
 
 /// Bars that close together.
@@ -104,6 +106,8 @@ pub(super) struct EpicState {
     pub(super) rows: u64,
     /// Time of the last quote, or end of the last ready-made bar.
     pub(super) last: Option<UtcMicros>,
+    /// Quotes before this may be missing: no bar that begins before it is whole.
+    blind_until: Option<UtcMicros>,
     /// The places of its streams.
     pub(super) streams: Range<usize>,
 }
@@ -158,6 +162,7 @@ impl Folder {
                 quotes: 0,
                 quotes_from: 0,
                 window: 0,
+                is_whole: true,
             };
             Stream { epic, resolution, end: NEVER, bar }
         };
@@ -290,6 +295,24 @@ impl Folder {
         self.seal(time, out);
     }
 
+    /// Quotes of these epics are missing from `from` to `to`: what closed before it has closed, no bar that it touches is
+    /// whole, and the windows begin anew after it.
+    ///
+    /// # Panics
+    /// If one of the epics is beyond the known markets.
+    pub fn gap(&mut self, epics: &[EpicIdx], from: UtcMicros, to: UtcMicros, out: &mut Closings) {
+        self.close_until(from, out);
+        for epic in epics {
+            let e = usize::from(epic.0);
+            self.clear_windows(e);
+            let state = &mut self.epics[e];
+            state.blind_until = state.blind_until.max(Some(to));
+            for stream in &mut self.streams[state.streams.clone()] {
+                stream.bar.is_whole &= stream.end == NEVER;
+            }
+        }
+    }
+
     /// Accepted quotes, or ready-made bars, of each epic so far.
     #[must_use]
     pub fn accepted(&self) -> Vec<u64> {
@@ -329,7 +352,7 @@ impl Folder {
     /// Opens the bars that hold `time` where none is open, at these prices.
     #[inline]
     fn open(&mut self, e: usize, time: UtcMicros, bid: Price, offer: Price) {
-        let quotes_from = self.epics[e].quotes;
+        let (quotes_from, blind_until) = (self.epics[e].quotes, self.epics[e].blind_until);
         for stream in &mut self.streams[self.epics[e].streams.clone()] {
             if stream.end != NEVER {
                 continue;
@@ -342,6 +365,7 @@ impl Folder {
             bar.end = bar.start + length;
             (bar.bid, bar.offer) = (Ohlc::of(bid), Ohlc::of(offer));
             (bar.ticks, bar.quotes, bar.quotes_from) = (0, 0, quotes_from);
+            bar.is_whole = blind_until.is_none_or(|until| bar.start >= until);
             stream.end = bar.end;
             self.next_end = self.next_end.min(stream.end);
         }
@@ -368,9 +392,13 @@ impl Folder {
 
 #[inline]
 fn close(stream: &mut Stream, window_max: u32, out: &mut Closings) {
-    stream.bar.window = stream.bar.window.saturating_add(1).min(window_max);
-    out.bars.push(stream.bar);
-    stream.bar.seq += 1;
+    if stream.bar.is_whole {
+        stream.bar.window = stream.bar.window.saturating_add(1).min(window_max);
+        out.bars.push(stream.bar);
+        stream.bar.seq += 1;
+    } else {
+        out.bars.push(stream.bar);
+    }
     stream.end = NEVER;
 }
 

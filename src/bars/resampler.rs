@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::fold::{Closings, FoldedBar, Folder, NotOpen, Stream};
 use crate::domain::{Bar, EpicIdx, Micros, PastBar, Resolution, Span, StreamIdx, Tick, UtcMicros};
 use crate::feed::{BarBlock, QuoteBlock};
-use crate::flow::{EpicQuotes, Round, Warmup};
+use crate::flow::{EpicQuotes, Gap, Round, Warmup};
 
 /// A ready-made bar that a stream cannot be made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +52,8 @@ pub struct Resampler {
     /// The number of the next round.
     pub(super) seq: u64,
     pub(super) late: u64,
+    /// Gaps that the next round will tell of.
+    gaps: Vec<Gap>,
     closings: Closings,
     /// What the windows of each stream may begin with, until its first quote.
     past: Vec<Option<Warmup>>,
@@ -72,6 +74,7 @@ impl Resampler {
             windows: vec![Vec::new(); streams.len()],
             seq: 0,
             late: 0,
+            gaps: Vec::new(),
             closings: Closings::default(),
             past: vec![None; streams.len()],
             warmed: vec![None; streams.len()],
@@ -192,6 +195,34 @@ impl Resampler {
         result.map(|()| n_late)
     }
 
+    /// Quotes of these epics are missing from `from` (or from the last one on) to `to`: no bar that the gap touches is
+    /// closed as one, its quotes still come in its round, and the windows begin anew. The next round tells of it.
+    ///
+    /// # Panics
+    /// If one of the epics is beyond the known markets.
+    pub fn gap(
+        &mut self,
+        epics: &[EpicIdx],
+        from: Option<UtcMicros>,
+        to: UtcMicros,
+        reason: String,
+        out: &mut Vec<Round>,
+    ) {
+        let last = || epics.iter().filter_map(|epic| self.folder.epics[usize::from(epic.0)].last).max();
+        // Before the first quote nothing can be missing.
+        let Some(from) = from.or_else(last).map(|from| from.min(to)) else { return };
+        self.folder.gap(epics, from, to, &mut self.closings);
+        self.emit(&[], true, out);
+        for epic in epics {
+            // Bars of the past lie before the gap: windows that begin anew after it begin without them.
+            for place in self.folder.epics[usize::from(epic.0)].streams.clone() {
+                (self.past[place], self.warmed[place]) = (None, None);
+            }
+        }
+        let quotes = self.folder.epics.iter().map(|epic| epic.quotes).collect();
+        self.gaps.push(Gap { from, to, epics: epics.to_vec(), quotes, reason });
+    }
+
     /// Live: closes every open bar with an end at or before `now`, which is the clock less the grace.
     pub fn close_due(&mut self, now: UtcMicros, out: &mut Vec<Round>) {
         self.folder.close_until(now, &mut self.closings);
@@ -264,21 +295,24 @@ impl Resampler {
             for (place, closing) in closings.rounds.iter().enumerate() {
                 let of_bar = |at: usize| {
                     let bar = &closings.bars[at];
-                    let mids2 = if is_closed { windows.of(bar, at) } else { Span::default() };
+                    let mids2 = if is_closed && bar.is_whole { windows.of(bar, at) } else { Span::default() };
                     let quotes_to = bar.quotes_from + u64::from(bar.quotes);
                     let epic = usize::from(self.folder.streams[usize::from(bar.stream.0)].epic.0);
                     let quotes = self.span(fresh, epic, bar.quotes_from, quotes_to);
-                    made(bar, quotes, mids2, is_closed)
+                    made(bar, quotes, mids2, is_closed && bar.is_whole)
                 };
                 let bars: Vec<Bar> = (from..closing.bars_end).map(of_bar).collect();
+                let of_closing = closings.bars[from..closing.bars_end].iter();
+                let void = of_closing.filter(|bar| is_closed && !bar.is_whole).map(|bar| bar.stream).collect();
                 let begun = bars.iter().filter(|bar| bar.seq == 0 && bar.is_closed);
                 let begun: Vec<usize> = begun.map(|bar| usize::from(bar.stream.0)).collect();
                 from = closing.bars_end;
                 let cuts = &closings.cuts[place * n_epics..][..n_epics];
                 let quotes = self.quotes_until(fresh, cuts);
                 let warmups = begun.into_iter().filter_map(|place| self.warmed[place].take()).collect();
+                let gaps = std::mem::take(&mut self.gaps);
                 let (seq, time) = (self.seq, closing.time);
-                out.push(Round { seq, time, bars, quotes, suspensions: Vec::new(), warmups });
+                out.push(Round { seq, time, bars, void, quotes, suspensions: Vec::new(), gaps, warmups });
                 self.seq += 1;
             }
             closings.clear();
@@ -326,7 +360,9 @@ impl Resampler {
         let mut ends = Vec::with_capacity(bars.len());
         for bar in bars {
             let window = &mut self.windows[usize::from(bar.stream.0)];
-            window.push((bar.bid.close.micros() + bar.offer.close.micros()) as f64);
+            if bar.is_whole {
+                window.push((bar.bid.close.micros() + bar.offer.close.micros()) as f64);
+            }
             ends.push(window.len());
         }
         let freeze = |(s, window): (usize, &mut Vec<f64>)| {

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{EpicIdx, Micros, Ohlc, Price, Resolution, StreamIdx, Tick, UtcMicros};
+use crate::domain::{EpicIdx, Micros, Ohlc, PastBar, Price, Resolution, StreamIdx, Tick, UtcMicros};
 use crate::feed::{BarBlock, BarRow, QuoteBlock};
-use crate::flow::Round;
+use crate::flow::{Round, Warmup};
 
 fn tick(seconds: f64, bid: i64) -> Tick {
     #[expect(clippy::cast_possible_truncation, reason = "test times are small")]
@@ -343,4 +343,78 @@ fn a_checkpoint_feeds_other_streams_and_refuses_other_markets() {
     assert_eq!((bar.seq, bar.mids2.len(), bar.quotes.len()), (3, 2, 1));
     let mut other = Resampler::new(&streams(&[(0, "10s")]), 1, 1, Micros::DAY);
     assert_eq!(other.restore(&bytes), Err(RestoreError::Markets { got: 2, want: 1 }));
+}
+
+#[test]
+fn a_bar_that_a_gap_touches_is_no_bar_and_its_quotes_still_come() {
+    let mut resampler = resampler(&[(0, "10s"), (1, "10s")], 3);
+    let mut out = Vec::new();
+    let quotes = [0.0, 3.0, 11.0, 12.0].map(|t| [(0, tick(t, 100)), (1, tick(t, 200))]).concat();
+    resampler.push(block(&quotes), &mut out);
+    assert_eq!((out.len(), out[0].bars.len()), (1, 2), "0..10 closed before");
+    // Market 0 is blind from 12 to 25: its bars 10..20 and 20..30 are not whole, 30..40 is.
+    let to = tick(25.0, 0).time;
+    resampler.gap(&[EpicIdx(0)], None, to, "no connection".to_owned(), &mut out);
+    let later = [13.0, 21.0].map(|t| (1, tick(t, 201)));
+    resampler.push(block(&later), &mut out);
+    let last = [26.0, 31.0, 41.0].map(|t| [(0, tick(t, 101)), (1, tick(t, 202))]).concat();
+    resampler.push(block(&last), &mut out);
+    let seen: Vec<_> = out
+        .iter()
+        .map(|round| {
+            let bars: Vec<_> =
+                round.bars.iter().map(|b| (b.stream.0, b.seq, b.is_closed, b.quotes.len(), b.mids2.len())).collect();
+            (round.time.0 / 1_000_000, bars, round.void.clone(), round.gaps.len())
+        })
+        .collect();
+    let blind = StreamIdx(0);
+    assert_eq!(
+        seen,
+        [
+            (10, vec![(0, 0, true, 2, 1), (1, 0, true, 2, 1)], vec![], 0),
+            (20, vec![(0, 1, false, 2, 0), (1, 1, true, 3, 2)], vec![blind], 1),
+            (30, vec![(0, 1, false, 1, 0), (1, 2, true, 2, 3)], vec![blind], 0),
+            (40, vec![(0, 1, true, 1, 1), (1, 3, true, 1, 4)], vec![], 0),
+        ]
+    );
+    let gap = &out[1].gaps[0];
+    assert_eq!((gap.from, gap.to, &gap.quotes[..]), (tick(12.0, 0).time, to, &[4, 4][..]));
+}
+
+#[test]
+fn a_gap_lets_what_was_over_before_it_close_first_and_is_none_before_the_first_quote() {
+    let mut resampler = resampler(&[(0, "10s")], 3);
+    let mut out = Vec::new();
+    resampler.gap(&[EpicIdx(0)], None, tick(5.0, 0).time, "start".to_owned(), &mut out);
+    resampler.push(block(&[(0, tick(1.0, 1)), (0, tick(9.0, 1))]), &mut out);
+    resampler.gap(&[EpicIdx(0)], Some(tick(10.2, 0).time), tick(14.0, 0).time, "a cut".to_owned(), &mut out);
+    assert_eq!((out.len(), out[0].void.len(), out[0].gaps.len()), (1, 0, 0));
+    assert!(out[0].bars[0].is_closed, "0..10 was over before the gap");
+}
+
+#[test]
+fn windows_that_begin_anew_after_a_gap_begin_without_bars_of_the_past() {
+    let level = Ohlc::of(Price::from_micros(100));
+    let past = |start: f64| PastBar { start: tick(start, 0).time, bid: level, offer: level, ticks: 1 };
+    let at = |seconds: f64| tick(seconds, 0).time;
+    // No gap; one after the first quote; one before it.
+    for (which, gap, want) in [
+        ("none", None, [(3, 1), (4, 0)]),
+        ("after the first quote", Some((None, at(103.0))), [(0, 0), (1, 0)]),
+        ("before it", Some((Some(at(99.0)), at(105.0))), [(0, 0), (1, 0)]),
+    ] {
+        let mut resampler = resampler(&[(0, "10s")], 3);
+        let bars = vec![past(80.0), past(90.0)];
+        let (source, sha256) = ("past".to_owned(), String::new());
+        resampler.warm(vec![Warmup { stream: StreamIdx(0), source, sha256, bars }]);
+        let mut out = Vec::new();
+        let before = if which == "before it" { Vec::new() } else { vec![(0, tick(101.0, 100))] };
+        resampler.push(block(&before), &mut out);
+        if let Some((from, to)) = gap {
+            resampler.gap(&[EpicIdx(0)], from, to, "cut".to_owned(), &mut out);
+        }
+        resampler.push(block(&[106.0, 111.0, 121.0].map(|t| (0, tick(t, 100)))), &mut out);
+        let seen: Vec<_> = out.iter().map(|round| (round.bars[0].mids2.len(), round.warmups.len())).collect();
+        assert_eq!(seen, want, "{which}");
+    }
 }

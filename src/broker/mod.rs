@@ -1,5 +1,6 @@
 //! The seam to whoever deals for real. The desk alone calls it, and only with orders that passed its risk rules.
 
+pub mod ig;
 pub mod scripted;
 
 use futures_util::future::BoxFuture;
@@ -127,4 +128,8 @@ pub trait Broker: Send + Sync + std::fmt::Debug {
     fn take_updates(&self) -> Vec<Deal> {
         Vec::new()
     }
+
+    /// Takes over what our book has of deals that were open or in doubt: a restart, before any other call. A broker that
+    /// keeps its own book of them does nothing.
+    fn adopt(&self, _deals: Vec<Deal>) {}
 }

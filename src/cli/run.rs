@@ -195,6 +195,8 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         heeds_signals: true,
         wants_result: shared.json,
         on_tick: None,
+        clock: None,
+        broker: None,
         config: Arc::new(ready.config),
     })?;
     finish(shared, &outcome, None)
@@ -383,6 +385,8 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         heeds_signals: true,
         wants_result: true,
         on_tick: None,
+        clock: None,
+        broker: None,
         config: Arc::new(config),
     })?;
     if outcome.ending == app::Ending::Told {
@@ -491,6 +495,8 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
         heeds_signals: true,
         wants_result: true,
         on_tick: says.then(narrator),
+        clock: None,
+        broker: None,
         config: Arc::new(config),
     })?;
     if says {

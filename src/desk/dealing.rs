@@ -187,6 +187,33 @@ impl Desk {
         std::mem::take(&mut self.recorded)
     }
 
+    /// Takes the passing of time without a round: a broker outside tells its news when it has them, a deadline does not
+    /// wait for a bar, and the books are compared in silence too. Returns what was recorded.
+    pub async fn on_time(&mut self, now: UtcMicros, ctx: &DeskContext<'_>) -> Vec<DeskEntry> {
+        self.is_journal_down = false;
+        self.now = self.now.max(now);
+        if !self.is_started {
+            self.is_started = true;
+            self.reconcile(now, ctx).await;
+        }
+        self.look_up(now, ctx).await;
+        let is_due = |deal: &BookDeal| {
+            deal.phase == Phase::Open
+                && deal.close_wanted.is_none()
+                && deal.deadline().is_some_and(|deadline| now >= deadline)
+        };
+        for reference in self.book.pick(is_due) {
+            self.want_closed(&reference, CloseReason::Time);
+        }
+        let minute = now.0.div_euclid(60_000_000);
+        if self.book.reconciled_minute.is_none_or(|last| minute > last) {
+            self.reconcile(now, ctx).await;
+        }
+        self.send_closes(now, ctx).await;
+        self.flush(now, ctx).await;
+        std::mem::take(&mut self.recorded)
+    }
+
     /// Stops dealing and closes what is open. Returns how many positions it closes.
     pub async fn halt(&mut self, time: UtcMicros, reason: &str, ctx: &DeskContext<'_>) -> usize {
         self.now = self.now.max(time);

@@ -123,6 +123,8 @@ pub enum CloseReason {
     Session,
     /// Live only: dealing was halted.
     Halt,
+    /// Live only: somebody else closed it.
+    Outside,
 }
 
 impl CloseReason {
@@ -136,6 +138,7 @@ impl CloseReason {
             Self::Demoted => "demoted",
             Self::Session => "session",
             Self::Halt => "halt",
+            Self::Outside => "outside",
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod bar_csv;
 mod block;
 pub mod csv;
 mod field;
+pub mod ig;
 mod lines;
 pub mod replay;
 pub mod session;
@@ -20,7 +21,7 @@ use futures_util::future::BoxFuture;
 
 pub use self::block::{BadCounts, BarBlock, BarRow, QuoteBlock};
 pub use self::lines::Input;
-use crate::domain::{BadQuote, ModelId, StreamIdx, UtcMicros};
+use crate::domain::{BadQuote, EpicIdx, ModelId, StreamIdx, UtcMicros};
 use crate::store::StoreError;
 
 /// What a feed has to tell.
@@ -43,6 +44,17 @@ pub enum FeedEvent {
         time: UtcMicros,
         /// The candidate.
         model: ModelId,
+        /// Why.
+        reason: String,
+    },
+    /// Quotes of these epics are missing, at this place among the quotes.
+    Gap {
+        /// The last moment before it; `None`: since the last quote of any of them.
+        from: Option<UtcMicros>,
+        /// The first moment after it.
+        to: UtcMicros,
+        /// Whose.
+        epics: Vec<EpicIdx>,
         /// Why.
         reason: String,
     },
@@ -121,6 +133,9 @@ pub enum FeedError {
     /// A recorded session contradicts itself.
     #[error("recorded session: {0}")]
     Session(String),
+    /// A live stream is over.
+    #[error("stream: {0}")]
+    Stream(String),
     /// This feed has no beginning to go on from.
     #[error("{0}")]
     NotResumable(&'static str),
@@ -161,4 +176,10 @@ pub trait Feed: Send + std::fmt::Debug {
     /// # Errors
     /// [`FeedError::NotResumable`].
     fn skip(&mut self, accepted_per_epic: &[u64]) -> Result<(), FeedError>;
+
+    /// Live alone: whether what has come so far is all that there was, so that the clock may close a silent bar. While
+    /// a connection is down nobody can tell.
+    fn is_whole(&self) -> bool {
+        true
+    }
 }

@@ -222,6 +222,11 @@ impl<'a> Reader<'a> {
                     SessionEntry::Suspended { time, model, reason } => {
                         self.send(FeedEvent::Suspended { time, model, reason })?;
                     }
+                    SessionEntry::Gap { from, to, epics, quotes, reason } => {
+                        self.quotes_until(|epic| quotes.get(usize::from(epic)).copied().unwrap_or(0))?;
+                        let epics = epics.into_iter().map(EpicIdx).collect();
+                        self.send(FeedEvent::Gap { from: Some(from), to, epics, reason })?;
+                    }
                     // What was configured, went wrong or was reloaded is no part of what the market did, and what the
                     // windows began with was told before the first quote.
                     SessionEntry::Configured { .. }
@@ -318,6 +323,9 @@ mod tests {
                     FeedEvent::Close { time, streams } => format!("close {} {streams:?}", time.0),
                     FeedEvent::Suspended { time, model, reason } => format!("{model} {reason} {}", time.0),
                     FeedEvent::Bars(_) => "bars".into(),
+                    FeedEvent::Gap { from, to, epics, reason } => {
+                        format!("gap {:?} {} {epics:?} {reason}", from.map(|from| from.0), to.0)
+                    }
                 });
             }
             Ok(told)

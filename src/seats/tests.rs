@@ -347,8 +347,7 @@ fn slice_of(bars: &[Bar]) -> Slice {
         time: bar.end,
         bars: vec![bar.clone()],
         quotes: Vec::new(),
-        suspensions: Vec::new(),
-        warmups: Vec::new(),
+        ..Round::default()
     };
     Slice { rounds: bars.iter().map(round).collect() }
 }

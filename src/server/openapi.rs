@@ -236,7 +236,7 @@ fn schemas() -> Value {
     put("Time", json!({ "type": "string", "format": "date-time" }));
     put("State", words(&["warming", "shadow", "eligible", "live", "retired", "suspended"]));
     put("Direction", words(&["long", "short"]));
-    put("CloseReason", words(&["stop", "limit", "time", "demoted", "session", "halt"]));
+    put("CloseReason", words(&["stop", "limit", "time", "demoted", "session", "halt", "outside"]));
     put("Problem", object(&[("error", text())]));
     put(
         "NoSuchModel",

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Settlement;
-use crate::broker::Broker;
 use crate::config::Config;
 use crate::control::{Command, ControlError, Done};
-use crate::desk::{DeskContext, LiveRight};
+use crate::desk::LiveRight;
 use crate::domain::{SeatIdx, UtcMicros};
 use crate::flow::{Change, Round};
 use crate::models::ModelFactory;
@@ -88,17 +87,9 @@ impl Settlement {
         halt: Option<&str>,
         resume: Option<&str>,
     ) -> Result<usize, ControlError> {
-        let venue = Arc::clone(&self.venue);
-        let config = Arc::clone(&self.config);
-        let before_quote = |_: crate::domain::EpicIdx, _: &crate::domain::Tick| {};
-        let context = DeskContext {
-            arena: &config.arena.name,
-            markets: &config.markets,
-            risk: &config.risk,
-            broker: &*venue as &dyn Broker,
-            journal: &self.journal,
-            before_quote: &before_quote,
-        };
+        let ends = self.ends();
+        let hook = ends.hook();
+        let context = ends.context(&self.journal, &hook);
         let mut closed = 0;
         if let Some(reason) = halt {
             closed = self.desk.halt(time, reason, &context).await;
@@ -111,19 +102,10 @@ impl Settlement {
 
     /// Tells the desk of changes that an operator made between two rounds.
     pub(super) async fn tell_desk(&mut self, time: UtcMicros, changes: &[Change], rights: &[LiveRight]) {
-        let round =
-            Round { seq: 0, time, bars: Vec::new(), quotes: Vec::new(), suspensions: Vec::new(), warmups: Vec::new() };
-        let venue = Arc::clone(&self.venue);
-        let config = Arc::clone(&self.config);
-        let before_quote = |_: crate::domain::EpicIdx, _: &crate::domain::Tick| {};
-        let context = DeskContext {
-            arena: &config.arena.name,
-            markets: &config.markets,
-            risk: &config.risk,
-            broker: &*venue as &dyn Broker,
-            journal: &self.journal,
-            before_quote: &before_quote,
-        };
+        let round = Round { time, ..Round::default() };
+        let ends = self.ends();
+        let hook = ends.hook();
+        let context = ends.context(&self.journal, &hook);
         self.desk.on_round(&round, changes, rights, &[], &context).await;
     }
 

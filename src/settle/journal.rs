@@ -1,8 +1,9 @@
-//! What a settlement writes down of rounds: quotes, bars, closings, suspensions, and what windows began with.
+//! What a settlement writes down of rounds: quotes, bars, closings, suspensions, what was missing, and what windows began
+//! with.
 
 use super::Settlement;
 use super::rounds::EventsOfRound;
-use crate::domain::{Bar, SeatIdx};
+use crate::domain::{Bar, SeatIdx, StreamIdx};
 use crate::flow::{Round, Slice, Warmup};
 use crate::seats::SeatReport;
 use crate::store::Lane;
@@ -46,6 +47,11 @@ impl Settlement {
             .collect();
         suspensions.iter().for_each(|entry| self.session(entry));
         round.warmups.iter().for_each(|warmup| self.keep_warmup(warmup));
+        for gap in &round.gaps {
+            let epics = gap.epics.iter().map(|epic| self.epic_lanes[usize::from(epic.0)]).collect();
+            let (from, to, quotes, reason) = (gap.from, gap.to, gap.quotes.clone(), gap.reason.clone());
+            self.session(&SessionEntry::Gap { from, to, epics, quotes, reason });
+        }
         for of_epic in &round.quotes {
             let epic = of_epic.epic.0 as usize;
             self.accepted[epic] += of_epic.quotes.len() as u64;
@@ -72,8 +78,10 @@ impl Settlement {
             encode(&entry, &mut bytes);
             self.commit.append(Lane::Bars(self.stream_lanes[stream]), bytes);
         }
-        if !closed.is_empty() {
-            let streams = closed.iter().map(|bar| self.stream_lanes[bar.stream.0 as usize]).collect();
+        let mut ended: Vec<StreamIdx> = closed.iter().map(|bar| bar.stream).chain(round.void.iter().copied()).collect();
+        if !ended.is_empty() {
+            ended.sort();
+            let streams = ended.iter().map(|stream| self.stream_lanes[stream.0 as usize]).collect();
             let quotes = self.accepted.clone();
             self.session(&SessionEntry::Closed { time: round.time, streams, quotes });
             self.head.rounds += 1;

@@ -69,6 +69,19 @@ pub enum SessionEntry {
         /// The bars that the windows hold, oldest first: a replay of the session begins with the same.
         bars: Vec<PastBar>,
     },
+    /// Quotes are missing.
+    Gap {
+        /// The last moment before it.
+        from: UtcMicros,
+        /// The first moment after it.
+        to: UtcMicros,
+        /// Whose quotes.
+        epics: Vec<u16>,
+        /// Accepted quotes so far by epic: its place in the stream.
+        quotes: Vec<u64>,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Lane [`Lane::Bars`]: its entries are the bars themselves.

@@ -110,8 +110,7 @@ pub(super) fn round(end: f64, quotes: &[Tick]) -> Round {
         time: at(end),
         bars: Vec::new(),
         quotes: vec![EpicQuotes { epic: EpicIdx(0), quotes: Span::of(quotes.to_vec()) }],
-        suspensions: Vec::new(),
-        warmups: Vec::new(),
+        ..Round::default()
     }
 }
 
