@@ -305,6 +305,8 @@ impl Book {
             size: right.size(),
             ..BookDeal::nothing(reference)
         });
+        // It never was in doubt: what our own rules refuse is not held against the broker, nor against the model.
+        self.finish(reference, Phase::Rejected);
     }
 
     fn insert(&mut self, deal: BookDeal) {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::world::*;
 use crate::broker::scripted::{Answer, Call};
 use crate::broker::{BrokerError, Deal, DealStatus};
-use crate::desk::{Desk, DeskContext, LiveRight, SeatDeal, Situation, approve};
+use crate::desk::{Desk, DeskContext, DeskOutcome, LiveRight, SeatDeal, Situation, approve};
 use crate::domain::{CloseReason, Direction, EpicIdx, Episode, Money, Price, SeatIdx, Tick};
 use crate::flow::State;
 use crate::sim::venue::Fault;
@@ -126,6 +126,11 @@ fn a_halt_closes_live_positions_and_deals_no_more_until_resumed() {
     let view = world.desk.view();
     assert_eq!((view.state.as_str(), view.reason.as_deref()), ("halted", Some("operator")));
     assert_eq!(world.statuses(), ["rejected", "closed"]);
+    let told = world.desk.take_outcomes();
+    let is_held_against = |o: &DeskOutcome| {
+        matches!(o, DeskOutcome::Signal { is_missed: true, .. } | DeskOutcome::Order { is_refused: true, .. })
+    };
+    assert!(!told.iter().any(is_held_against), "what a halt refuses is held against nobody: {told:?}");
     assert_eq!(view.trades[1].reason, Some(CloseReason::Halt));
     assert!(world.desk.is_live(SeatIdx(0)), "a halt is no demotion");
     world.resume(121.0).unwrap();
