@@ -133,6 +133,8 @@ fn run_here(variant: Variant) -> Value {
     let plan = Plan {
         config: Arc::new(config),
         file: None,
+        resolver: Arc::new(arena::config::Nothing),
+        warmups: Vec::new(),
         store,
         feed: Box::new(feed),
         models: Arc::new(arena::models::build),
@@ -144,6 +146,7 @@ fn run_here(variant: Variant) -> Value {
         serving: None,
         progress: ProgressBar::hidden(),
         on_change: Box::new(|_| ()),
+        champions: None,
         ends_at: None,
         heeds_signals: false,
         wants_result: std::env::var_os("ARENA_BENCH_HASH").is_some(),

@@ -4,8 +4,8 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use crate::domain::{ModelId, UtcMicros};
-use crate::flow::{Board, Change, Explanation, Row, TradeRow};
+use crate::domain::{Lineage, ModelId, UtcMicros};
+use crate::flow::{Board, Change, Explanation, Nearness, PredictionRow, Row, TradeRow};
 
 /// What an operator can tell a running arena to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,7 +108,18 @@ pub struct ModelView {
     pub curve: Vec<f32>,
     /// Its own lifecycle, oldest first.
     pub lifecycle: Vec<Change>,
+    /// How often its nearness gate kept it from a stance; null where it has none.
+    #[serde(default)]
+    pub nearness: Option<Nearness>,
+    /// Where a trained version came from; null for all others.
+    #[serde(default)]
+    pub lineage: Option<Lineage>,
 }
+
+/// Predictions that are listed where nothing else is asked for.
+pub const PREDICTIONS_LAST: usize = 200;
+/// The most predictions that are listed.
+pub const PREDICTIONS_MAX: usize = 5_000;
 
 /// An arena as the surface sees it: a running one, or one at rest.
 pub trait Control: Send + Sync {
@@ -118,10 +129,13 @@ pub trait Control: Send + Sync {
     /// Closed trades of a model, in order of close.
     fn trades(&self, model: String) -> BoxFuture<'_, Result<Vec<TradeRow>, ControlError>>;
 
+    /// Its last recorded predictions with what became of them, oldest first, at most `last`.
+    fn predictions(&self, model: String, last: usize) -> BoxFuture<'_, Result<Vec<PredictionRow>, ControlError>>;
+
     /// Its gates.
     fn explain(&self, model: String) -> BoxFuture<'_, Result<Explanation, ControlError>>;
 
-    /// All about it.
+    /// All about it; `model` may also be the id of one of its deals.
     fn model(&self, model: String) -> BoxFuture<'_, Result<ModelView, ControlError>>;
 
     /// Audit records as the JSON they were hashed in, oldest first.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Bar, Direction, EpicIdx, ModelId, Money, OpenPosition, Price, SeatIdx, Size, Span, Tick, UtcMicros,
+    Bar, Direction, EpicIdx, ModelId, Money, OpenPosition, PastBar, Price, SeatIdx, Size, Span, StreamIdx, Tick,
+    UtcMicros,
 };
 
 /// The quotes of one epic in one round.
@@ -32,8 +33,23 @@ pub struct Round {
     /// Every quote accepted since the last round, ordered by epic; the desk and its venue see them in order of
     /// time, then epic.
     pub quotes: Vec<EpicQuotes>,
-    /// `--session` alone: seats that the recorded session suspended from outside before this round.
+    /// `--session` alone: seats that the recorded session suspended from outside in this round, with the reason.
     pub suspensions: Vec<(ModelId, String)>,
+    /// Streams whose first bar this is, and whose windows began with bars of the past.
+    pub warmups: Vec<Arc<Warmup>>,
+}
+
+/// Bars of the past that the windows of a stream begin with, so that its models predict at its first bar.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Warmup {
+    /// The stream.
+    pub stream: StreamIdx,
+    /// The data set that they are of, by name.
+    pub source: String,
+    /// SHA-256 of its data file.
+    pub sha256: String,
+    /// In order of start, each of the stream's length.
+    pub bars: Vec<PastBar>,
 }
 
 /// A run of rounds in one message.
@@ -198,6 +214,9 @@ pub struct LedgerSummary {
     pub refused: u64,
     /// Predictions made.
     pub predictions: u64,
+    /// Those that the nearness gate kept from a stance.
+    #[serde(default)]
+    pub abstentions: u64,
     /// What is open.
     pub position: Option<OpenPosition>,
     /// Cumulated R after each of the last closed trades, oldest first: the sparkline.
@@ -223,6 +242,7 @@ impl LedgerSummary {
             lapsed: 0,
             refused: 0,
             predictions: 0,
+            abstentions: 0,
             position: None,
             curve: Vec::new(),
         }
@@ -346,6 +366,46 @@ pub struct TradeRow {
     pub y_true: Option<f64>,
 }
 
+/// One recorded prediction and what became of it, as `/api/v1/models/{model}/predictions` lists it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PredictionRow {
+    /// The candidate.
+    pub model: ModelId,
+    /// Its ticket when it was made.
+    pub ticket: String,
+    /// Its market.
+    pub epic: String,
+    /// The close that it was made at.
+    pub time: UtcMicros,
+    /// The stance.
+    pub signal: Option<Direction>,
+    /// Whether an order came of it.
+    pub acted: bool,
+    /// Whether the nearness gate kept it from a stance.
+    pub abstained: bool,
+    /// Predicted ratio.
+    pub y_pred: Option<f64>,
+    /// Mean distance to the neighbours that it rests on.
+    pub distance: Option<f64>,
+    /// The ratio that came: of its trade, else over its horizon; null while that is not known.
+    pub y_true: Option<f64>,
+}
+
+/// How often the nearness gate of a trained candidate kept it from a stance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Nearness {
+    /// The largest distance at which it takes one.
+    pub max_distance: f64,
+    /// Predictions made.
+    pub predictions: u64,
+    /// Those that the gate kept from a stance.
+    pub abstentions: u64,
+    /// Abstentions over predictions; null before the first.
+    pub share: Option<f64>,
+    /// The share of the training rows that lie beyond the gate: what to expect where the market is as it was.
+    pub training_share: Option<f64>,
+}
+
 /// A gate with its verdict, as `explain` lists it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateVerdict {
@@ -455,6 +515,9 @@ pub struct Board {
     pub rows: Vec<Arc<Row>>,
     /// The sparkline of each row, at the same place.
     pub curves: Vec<Arc<Vec<f32>>>,
+    /// The nearness gate of each row that has one, at the same place.
+    #[serde(default)]
+    pub nearness: Vec<Option<Arc<Nearness>>>,
     /// Lifecycle changes, oldest first, the last thousand.
     pub lifecycle: Vec<Arc<Change>>,
     /// Live dealing.

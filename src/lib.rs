@@ -25,7 +25,10 @@ pub mod sim;
 
 pub mod ledger;
 pub mod models;
+pub mod process;
+pub mod registry;
 pub mod seats;
+pub mod training;
 
 pub mod promoter;
 
@@ -39,6 +42,8 @@ pub mod store;
 
 pub mod server;
 pub mod telemetry;
+
+pub mod deploy;
 
 pub mod app;
 pub mod cli;

@@ -8,7 +8,7 @@ use crate::app::RunError;
 use crate::bars::Resampler;
 use crate::config::Config;
 use crate::feed::{Feed, FeedEvent};
-use crate::flow::{Board, Round, Slice};
+use crate::flow::{Board, Round, Slice, Warmup};
 use crate::models::ModelFactory;
 use crate::seats::director::Gathered;
 use crate::seats::{Block, Wants};
@@ -39,11 +39,29 @@ pub fn run(
     models: &ModelFactory,
     rounds_per_slice: usize,
 ) -> Result<Outcome, RunError> {
+    run_after(config, feed, models, rounds_per_slice, Vec::new())
+}
+
+/// Like [`run`], with windows that begin with bars of the past.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// As [`run`].
+pub fn run_after(
+    config: &Arc<Config>,
+    feed: &mut dyn Feed,
+    models: &ModelFactory,
+    rounds_per_slice: usize,
+    warmups: Vec<Warmup>,
+) -> Result<Outcome, RunError> {
     let mut store = Memory::default();
     let Opened { mut settlement, seats, .. } = Settlement::open(Arc::clone(config), &store, models)?;
     let block = Block::new(seats);
     let mut resampler =
         Resampler::new(&config.streams(), config.markets.len(), config.lookback_max(), config.bars.reset_after);
+    resampler.warm(warmups);
     let mut pending: Vec<Round> = Vec::new();
     let mut suspensions = Vec::new();
     let mut settle = |pending: &mut Vec<Round>, least: usize| -> Result<(), RunError> {

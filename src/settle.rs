@@ -6,8 +6,10 @@
 //! the slice: no result depends on where slices are cut.
 
 mod commands;
+mod journal;
 mod live;
 mod opening;
+mod past;
 mod rounds;
 mod show;
 
@@ -20,19 +22,20 @@ use futures_util::future::{BoxFuture, ready};
 use self::opening::{
     ended_record, json_record, lane_number, of_lanes, open_promoter, postcard_record, seat_record, settings_of, widened,
 };
-use self::rounds::{EventsOfRound, RoundEvents, fault_sentence, flat_at};
+use self::past::Past;
+use self::rounds::{EventsOfRound, RoundEvents, flat_at};
 use crate::broker::Broker;
 use crate::config::Config;
 use crate::control::ControlError;
 use crate::desk::{Desk, DeskCheckpoint, DeskContext, Journal, LiveRight};
-use crate::domain::{Bar, Candidate, Episode, SeatIdx, StreamIdx, UtcMicros};
+use crate::domain::{Candidate, Episode, ModelSpec, SeatIdx, StreamIdx, UtcMicros};
 use crate::flow::{Board, Change, DealTicket, LedgerSummary, Round, Slice, State};
 use crate::models::ModelFactory;
 use crate::promoter::{Promoter, RegisterInfo};
 use crate::seats::director::Gathered;
 use crate::seats::{Seat, SeatReport, SharedSeat};
 use crate::sim::venue::Venue;
-use crate::store::entry::{BarEntry, DeskEntry, Fault, SeatEntry, SessionEntry, encode, read_lane};
+use crate::store::entry::{DeskEntry, SessionEntry, encode, read_lane};
 use crate::store::views::{self, Head, RosterEntry};
 use crate::store::{Commit, Lane, Store, StoreError};
 
@@ -136,6 +139,7 @@ pub struct Settlement {
     round_micros: u64,
     recording_fault: Option<String>,
     keeps_quotes: bool,
+    past: Past,
 }
 
 /// A settlement with the seats that belong to it.
@@ -213,6 +217,7 @@ impl Settlement {
             round_micros: 0,
             recording_fault: None,
             keeps_quotes: config.feed.record,
+            past: Past::read(store, &stream_lanes, config.lookback_max())?,
             epic_lanes,
             stream_lanes,
             head,
@@ -340,7 +345,13 @@ impl Settlement {
                 .expect("an arena has fewer than 65,536 streams"),
         );
         let market = self.config.market(candidate.epic);
-        Seat::new(idx, stream, candidate, market, models(candidate), self.config.arena.record_predictions)
+        let records = self.config.arena.record_predictions;
+        let mut seat = Seat::new(idx, stream, candidate, market, models(candidate), records);
+        if matches!(candidate.spec, ModelSpec::Process { .. }) {
+            // All others see in their window what they need.
+            seat.warm(&self.past.of(stream));
+        }
+        seat
     }
 
     fn seat_new(&mut self, candidate: &Candidate, models: &ModelFactory) -> (SeatIdx, SharedSeat) {
@@ -362,6 +373,7 @@ impl Settlement {
             currency: market.currency.clone(),
             floor_r: candidate.risk.floor_r,
             hold: candidate.hold,
+            lineage: candidate.lineage.as_deref().cloned(),
         });
         let seat = self.make_seat(idx, candidate, models);
         self.is_flat.push(true);
@@ -415,8 +427,9 @@ impl Settlement {
         let mut events = RoundEvents::of(&reports, slice.rounds.len());
         let mut settled = Settled::default();
         for (number, round) in slice.rounds.iter().enumerate() {
-            self.keep_round(round);
             let of_round = events.next(number);
+            self.note_outside_faults(round, &of_round);
+            self.keep_round(round);
             self.settle_round(round, of_round, &reports, number, &mut settled).await;
         }
         for report in &mut reports {
@@ -447,7 +460,7 @@ impl Settlement {
             changes.extend(self.promoter.on_warm(seat.1, round.time));
         }
         for &(_, seat, fault) in events.faults {
-            changes.extend(self.promoter.on_suspended(seat, round.time, fault_sentence(fault)));
+            changes.extend(self.promoter.on_suspended(seat, round.time, fault.sentence()));
         }
         if !events.episodes.is_empty() || !self.promoter.is_quiet() {
             let mut episodes: Vec<Episode> = events.episodes.iter().map(|(_, episode)| *episode).collect();
@@ -542,96 +555,6 @@ impl Settlement {
             self.explained.insert(seat);
         }
         self.keep_audit();
-    }
-
-    /// A model that was too slow for a live round: its seat's lane says so, and so does the session, so that a replay
-    /// suspends it at the same place.
-    fn note_stuck(&mut self, slice: &Slice, stuck: &[SeatIdx], reports: &mut Vec<SeatReport>) {
-        let Some(round) = slice.rounds.last() else { return };
-        for &seat in stuck {
-            let Some(model) = self.roster.get(seat.0 as usize).map(|entry| entry.model.clone()) else { continue };
-            let mut entries = Vec::new();
-            encode(&SeatEntry::Suspended { time: round.time, reason: Fault::Deadline }, &mut entries);
-            let last = u32::try_from(slice.rounds.len() - 1).expect("a slice holds at most 1,024 rounds");
-            reports.push(SeatReport {
-                seat,
-                entries,
-                episodes: Vec::new(),
-                tickets: Vec::new(),
-                flat: Vec::new(),
-                warmed: None,
-                fault: Some((last, Fault::Deadline)),
-            });
-            let reason = fault_sentence(Fault::Deadline).to_owned();
-            self.session(&SessionEntry::Suspended { time: round.time, model: model.as_str().into(), reason });
-        }
-        reports.sort_by_key(|report| report.seat);
-    }
-
-    /// Journals a round's quotes, bars and closing.
-    fn keep_round(&mut self, round: &Round) {
-        let suspensions: Vec<SessionEntry> = round
-            .suspensions
-            .iter()
-            .map(|(model, reason)| SessionEntry::Suspended {
-                time: round.time,
-                model: model.clone(),
-                reason: reason.clone(),
-            })
-            .collect();
-        suspensions.iter().for_each(|entry| self.session(entry));
-        for of_epic in &round.quotes {
-            let epic = of_epic.epic.0 as usize;
-            self.accepted[epic] += of_epic.quotes.len() as u64;
-            if self.keeps_quotes {
-                let mut bytes = Vec::with_capacity(of_epic.quotes.len() * 20);
-                of_epic.quotes.iter().for_each(|tick| encode(tick, &mut bytes));
-                self.commit.append(Lane::Quotes(self.epic_lanes[epic]), bytes);
-            }
-        }
-        // Where only bars are known, they stand for their quotes.
-        let starts = round.quotes.iter().filter_map(|of_epic| of_epic.quotes.first()).map(|tick| tick.time);
-        let ends = round.quotes.iter().filter_map(|of_epic| of_epic.quotes.last()).map(|tick| tick.time);
-        let (from, to) = (starts.min(), ends.max());
-        let from = from.or_else(|| round.bars.iter().map(|bar| bar.start).min());
-        self.from = self.from.or(from);
-        self.to = self.to.max(to.or(Some(round.time)));
-        let closed: Vec<&Bar> = round.bars.iter().filter(|bar| bar.is_closed).collect();
-        for bar in &closed {
-            let stream = bar.stream.0 as usize;
-            self.bars[stream] += 1;
-            let entry = BarEntry { start: bar.start, bid: bar.bid, offer: bar.offer, ticks: bar.ticks };
-            let mut bytes = Vec::new();
-            encode(&entry, &mut bytes);
-            self.commit.append(Lane::Bars(self.stream_lanes[stream]), bytes);
-        }
-        if !closed.is_empty() {
-            let streams = closed.iter().map(|bar| self.stream_lanes[bar.stream.0 as usize]).collect();
-            let quotes = self.accepted.clone();
-            self.session(&SessionEntry::Closed { time: round.time, streams, quotes });
-            self.head.rounds += 1;
-        }
-        self.head.time = Some(round.time);
-        self.head.quotes = self.accepted.iter().sum();
-    }
-
-    /// Closed bars by the number of their lane, which a changed configuration leaves alone.
-    fn bars_by_lane(&self) -> Vec<u64> {
-        let mut by_lane = vec![0; self.head.streams.len()];
-        self.stream_lanes.iter().zip(&self.bars).for_each(|(lane, count)| by_lane[usize::from(*lane)] = *count);
-        by_lane
-    }
-
-    fn session(&mut self, entry: &SessionEntry) {
-        let mut bytes = Vec::new();
-        encode(entry, &mut bytes);
-        self.commit.append(Lane::Session, bytes);
-    }
-
-    fn keep_audit(&mut self) {
-        let mut bytes = Vec::new();
-        self.promoter.take_audit().iter().for_each(|record| encode(record, &mut bytes));
-        self.commit.append(Lane::Audit, bytes);
     }
 
     /// Notes changes of state everywhere they show, and gives the rights of those that lead to live.

@@ -252,6 +252,7 @@ fn order(reference: &str, direction: Direction) -> Approved<LiveOrder> {
         costs,
         risk: RiskUnit { rho_micros: 10e6, floor_r: 3.0, cap_r: 10.0, cost_stress: 1.25 },
         content_hash: ContentHash([7; 32]),
+        lineage: None,
     };
     let change = Change {
         time: second(60),

@@ -183,7 +183,7 @@ fn store_in(dir: &Path) {
     let mut lane = Vec::new();
     let predicted = |time: &str, signal, is_acted| SeatEntry::Predicted {
         time: at(time),
-        prediction: Prediction { y_pred: Some(1.0001), signal },
+        prediction: Prediction::of(Some(1.0001), signal),
         is_acted,
     };
     let ordered = |made: &str| SeatEntry::Ordered { time: at(made), direction: Direction::Long, y_pred: Some(1.0001) };
@@ -366,7 +366,10 @@ fn an_arena_at_rest_answers_in_the_documented_shapes() {
     assert_eq!(model["lifecycle"][1]["to"], "retired");
 
     let audit = ask(&["audit", "verify"]);
-    assert_eq!(keys(&audit), ["ok", "records", "promotions", "demotions", "recomputed", "last_hash", "problem"]);
+    assert_eq!(
+        keys(&audit),
+        ["ok", "records", "promotions", "demotions", "recomputed", "signed", "key", "last_hash", "problem"]
+    );
     assert_eq!((&audit["ok"], &audit["records"]), (&json!(true), &json!(5)));
 }
 

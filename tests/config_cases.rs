@@ -223,7 +223,7 @@ const CASES: &[Case] = &[
         "not built yet",
         &[(
             "min_episodes = 100",
-            "min_episodes = 100\n\n[ig]\nenvironment = \"live\"\nrest_url = \"http://127.0.0.1:9000\"\n\n[registry]\nmlflow = \"http://127.0.0.1:5000\"\n\n[feed]\nsource = \"ig\"",
+            "min_episodes = 100\n\n[ig]\nenvironment = \"live\"\nrest_url = \"http://127.0.0.1:9000\"\n\n[registry]\nmlflow = \"127.0.0.1:5000\"\n\n[feed]\nsource = \"ig\"",
         )],
     ),
     (
@@ -442,7 +442,7 @@ fn paths_are_relative_to_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("arena.toml");
     std::fs::write(&file, BASE.replace("seed = 7", "seed = 7\ndata = \"d\"\nmodels = \"/m\"")).unwrap();
-    let config = config::load(&file).unwrap();
+    let config = config::load(&file, &config::Nothing).unwrap();
     assert_eq!((config.arena.data, config.arena.models), (folder.path().join("d"), "/m".into()));
 }
 
@@ -450,12 +450,12 @@ fn paths_are_relative_to_the_file() {
 fn a_file_that_cannot_be_read_is_told_from_a_faulty_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("arena.toml");
-    assert!(matches!(config::load(&file), Err(config::LoadError::Unreadable { .. })));
+    assert!(matches!(config::load(&file, &config::Nothing), Err(config::LoadError::Unreadable { .. })));
     std::fs::write(&file, b"[arena]\nname = \"\xff\"\n").unwrap();
-    let Err(config::LoadError::Faulty(problems)) = config::load(&file) else { panic!("faulty") };
+    let Err(config::LoadError::Faulty(problems)) = config::load(&file, &config::Nothing) else { panic!("faulty") };
     assert_eq!((problems[0].line, problems[0].column), (2, 9));
     std::fs::write(&file, b"").unwrap();
-    let Err(config::LoadError::Faulty(problems)) = config::load(&file) else { panic!("faulty") };
+    let Err(config::LoadError::Faulty(problems)) = config::load(&file, &config::Nothing) else { panic!("faulty") };
     assert_eq!(problems.iter().map(|p| p.path.as_str()).collect::<Vec<_>>(), ["markets", "models"]);
 }
 
@@ -487,7 +487,7 @@ fn a_reload_tells_what_joins_what_leaves_and_what_must_wait() {
 
 #[test]
 fn the_shipped_file_is_right() {
-    let config = config::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/arena.toml"))).unwrap();
+    let config = config::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/arena.toml")), &config::Nothing).unwrap();
     assert_eq!((config.candidates.len(), config.markets.len()), (24, 1));
 }
 

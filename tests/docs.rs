@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use arena::cli::Cli;
+use arena::cli::sim::SimArgs;
 use clap::Parser;
 
 fn root() -> &'static Path {
@@ -137,11 +138,13 @@ fn every_command_shown_can_be_typed() {
             let typed = line.trim_start_matches("$ ").trim();
             let typed = typed.strip_prefix("cargo run --release -- ").map(|rest| format!("arena {rest}"));
             let typed = typed.unwrap_or_else(|| line.trim_start_matches("$ ").trim().to_owned());
-            if !typed.starts_with("arena ") {
-                continue;
-            }
+            let error = match typed.split(' ').next() {
+                Some("arena") => Cli::try_parse_from(words(&typed)).err(),
+                Some("arena-sim") => SimArgs::try_parse_from(words(&typed)).err(),
+                _ => continue,
+            };
             n_commands += 1;
-            if let Err(error) = Cli::try_parse_from(words(&typed))
+            if let Some(error) = error
                 && error.use_stderr()
             {
                 panic!("{}:{number}: {typed}\n{error}", path.display());

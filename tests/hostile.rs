@@ -266,13 +266,15 @@ fn a_full_disk_stops_recording_and_a_restart_goes_on() {
     live.until("episodes", |live| live.row("edge")["episodes"].as_u64().unwrap_or(0) > 20);
     let kept = live.interrupt(DRAIN).is(0);
     assert!(kept.out.contains("edge"));
-    // Files may grow by little more: the same to the store as a disk without room.
-    let largest = fs::read_dir(dir.path().join("data/store")).unwrap();
-    let largest = largest.map(|entry| entry.unwrap().metadata().unwrap().len()).max().unwrap();
-    assert_paper_goes_on(Live::start_limited(dir.path(), largest / 1024 + 1_500), "store");
-    let live = Live::start(dir.path());
-    assert!(live.row("edge")["episodes"].as_u64().unwrap() > 20, "what was durable is there");
-    live.interrupt(DRAIN).is(0);
+    // Files may grow by little more: the same to the store as a disk without room, met at other places each time.
+    for spare_kb in [1_200, 1_500, 2_100] {
+        let largest = fs::read_dir(dir.path().join("data/store")).unwrap();
+        let largest = largest.map(|entry| entry.unwrap().metadata().unwrap().len()).max().unwrap();
+        assert_paper_goes_on(Live::start_limited(dir.path(), largest / 1024 + spare_kb), "store");
+        let live = Live::start(dir.path());
+        assert!(live.row("edge")["episodes"].as_u64().unwrap() > 20, "what was durable is there");
+        live.interrupt(DRAIN).is(0);
+    }
     arena(dir.path(), &["audit", "verify", "--store", "data"]).is(0);
 }
 

@@ -48,9 +48,10 @@ fn run(config: &Config, quotes: &Quotes) -> (Memory, Vec<Vec<Trade>>) {
 fn decided_before(store: &dyn Store, seat: u32, at: UtcMicros) -> Vec<SeatEntry> {
     let entries: Vec<SeatEntry> = read_lane(store, Lane::Seat(seat)).unwrap();
     let time_of = |entry: &SeatEntry| match entry {
-        SeatEntry::Predicted { time, .. } | SeatEntry::Ordered { time, .. } | SeatEntry::Refused { time, .. } => {
-            Some(*time)
-        }
+        SeatEntry::Predicted { time, .. }
+        | SeatEntry::Estimated { time, .. }
+        | SeatEntry::Ordered { time, .. }
+        | SeatEntry::Refused { time, .. } => Some(*time),
         _ => None,
     };
     entries.into_iter().filter(|entry| time_of(entry).is_some_and(|time| time <= at)).collect()

@@ -345,7 +345,7 @@ fn a_synthetic_market_goes_on_after_a_kill_without_a_gap_or_a_repetition() {
         assert_eq!(recorded[..], market[..recorded.len()]);
     }
     // What followed from them is what follows from them without a kill.
-    let parsed = arena::config::load(&dir.path().join(&file)).unwrap();
+    let parsed = arena::config::load(&dir.path().join(&file), &arena::config::Nothing).unwrap();
     let replayed = Kept::default();
     let session = Session::open(Box::new(store)).unwrap();
     let mut plan = runs::plan(parsed, Box::new(session), Box::new(replayed.clone()));

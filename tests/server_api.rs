@@ -159,7 +159,16 @@ async fn answers_have_the_documented_shapes() {
 
     let odd = format!("/api/v1/models/{}", encode(ODD_NAME));
     let model = arena.json(&odd).await;
-    assert_eq!(keys(&model), ["row", "content_hash", "generation", "registered", "settings", "curve", "lifecycle"]);
+    let model_keys =
+        ["row", "content_hash", "generation", "registered", "settings", "curve", "lifecycle", "nearness", "lineage"];
+    assert_eq!(keys(&model), model_keys);
+    let told = arena.json(&format!("{odd}/predictions?last=7")).await;
+    let told_keys = ["model", "ticket", "epic", "time", "signal", "acted", "abstained", "y_pred", "distance", "y_true"];
+    assert_eq!((told.as_array().unwrap().len(), keys(&told[0])), (7, told_keys.to_vec()));
+    for query in ["last=5001", "last=-1", "first=3"] {
+        let (status, body) = refused(arena.get(&format!("{odd}/predictions?{query}"))).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+    }
     assert_eq!(model["row"]["model"], ODD_NAME);
     let trades = arena.json(&format!("{odd}/trades")).await;
     let trade_keys = [
@@ -191,7 +200,7 @@ async fn answers_have_the_documented_shapes() {
         keys(&explain),
         ["model", "state", "gates", "expected_days_to_decision", "expected_days_low", "expected_days_high"]
     );
-    assert_eq!(keys(&explain["gates"][0]), ["gate", "value", "limit", "verdict"]);
+    assert_eq!(keys(&explain["gates"][0]), ["gate", "value", "limit", "verdict", "missing"]);
 
     let desk = arena.json("/api/v1/desk").await;
     assert_eq!((&desk["state"], &desk["day_profit"]), (&json!("live"), &json!("23.75")));

@@ -17,19 +17,28 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("flow", &["domain"]),
     ("control", &["domain", "flow"]),
     // A recorded session is a feed over a store, a synthetic one a feed over the simulator.
-    ("feed", &["domain", "sim", "store"]),
-    ("history", &["domain"]),
+    ("feed", &["domain", "flow", "sim", "store"]),
+    ("history", &["clock", "domain", "feed", "http"]),
     ("bars", &["domain", "feed", "flow"]),
     ("models", &["domain"]),
     // The ledger is written in the store's canonical entries, and the store's views put trades together with it.
     ("ledger", &["domain", "store"]),
+    // A strategy of the user's own is a model behind the trait, and a child process behind that.
+    ("process", &["domain", "models"]),
+    // A card holds the manifest of the data and the columns of a row.
+    ("registry", &["domain", "history", "http", "models"]),
+    // Rows come out of the live resampler, metrics out of the paper broker: one path.
+    ("training", &["bars", "domain", "feed", "history", "ledger", "models", "registry", "sim"]),
+    // From what a configuration names to what runs.
+    ("deploy", &["config", "domain", "flow", "history", "models", "process", "registry"]),
     ("seats", &["domain", "flow", "ledger", "models", "store"]),
     ("promoter", &["config", "control", "domain", "flow", "statistics"]),
     // Simulations of the promoter and its parts: they need nothing that trades.
     ("calibrate", &["config", "domain", "flow", "promoter", "statistics"]),
     // The broker takes only what the desk approved: the one word it knows of the desk, see `NARROW`.
     ("broker", &["desk", "domain"]),
-    ("sim", &["broker", "desk", "domain"]),
+    // The simulator of IG has a clock of its own, which begins at the wall's.
+    ("sim", &["broker", "clock", "desk", "domain"]),
     ("desk", &["broker", "config", "domain", "flow", "store"]),
     ("store", &["control", "domain", "flow", "ledger"]),
     (
@@ -56,6 +65,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "http",
             "ledger",
             "models",
+            "registry",
             // The arena's key signs what the promoter recorded.
             "promoter",
             "seats",
@@ -70,21 +80,26 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "app",
             "bars",
+            "clock",
             "calibrate",
             "config",
             "control",
+            "deploy",
             "domain",
             "feed",
             "flow",
+            "history",
             "http",
             "ledger",
             "models",
             "promoter",
+            "registry",
             "server",
             "sim",
             "statistics",
             "store",
             "telemetry",
+            "training",
         ],
     ),
 ];
@@ -94,8 +109,9 @@ const NARROW: &[(&str, &str, &str)] = &[
     ("broker", "desk", "crate::desk::Approved"),
     ("sim", "desk", "crate::desk::Approved"),
     ("pipeline", "app", "crate::app::RunError"),
-    ("store", "ledger", "crate::ledger::read_trades"),
+    ("store", "ledger", "crate::ledger::{Predicted, StreamLanes, read_predictions, read_trades}"),
     ("feed", "sim", "crate::sim::market::Markets"),
+    ("training", "sim", "crate::sim::rng::Rng"),
 ];
 
 /// Who may name the actor library.
@@ -106,11 +122,19 @@ const ACTORS: &[&str] =
 const SHELLS: &[&str] = &[
     "src/main.rs",
     "src/app/",
+    "src/bin/",
     "src/cli/",
     "src/config/mod.rs",
+    "src/deploy/",
     "src/feed/lines.rs",
+    "src/history/files.rs",
+    "src/history/parquet.rs",
+    "src/history/yahoo/client.rs",
     "src/http.rs",
+    "src/process/",
+    "src/registry/",
     "src/server/",
+    "src/sim/ig/server.rs",
     "src/store/",
     "src/telemetry/log.rs",
 ];
@@ -184,7 +208,7 @@ fn is_under(path: &str, places: &[&str]) -> bool {
 fn room_of(path: &str) -> Option<&str> {
     let inner = path.strip_prefix("src/")?;
     let room = inner.split('/').next()?.trim_end_matches(".rs");
-    (!matches!(room, "lib" | "main")).then_some(room)
+    (!matches!(room, "lib" | "main" | "bin")).then_some(room)
 }
 
 /// The rooms that `code` names after `crate::`, each with the text that names it.

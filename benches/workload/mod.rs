@@ -113,6 +113,7 @@ fn model(pattern: &Candidate, m: u32, is_idle: bool) -> Candidate {
         id: format!("m{m}").as_str().into(),
         spec: ModelSpec::Momentum { lookback, threshold },
         content_hash: ContentHash(hash),
+        lineage: None,
         ..pattern.clone()
     }
 }

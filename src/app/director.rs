@@ -9,8 +9,9 @@ use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify};
 
+use super::champions::LiveVersions;
 use super::sealing::{Anchor, seal};
-use crate::config::{self, Config, Difference};
+use crate::config::{self, Config, Difference, Pinned, Resolver};
 use crate::control::{Command, ControlError, Done, ModelView};
 use crate::domain::SeatIdx;
 use crate::flow::{Board, Change, Explanation, Slice};
@@ -87,6 +88,11 @@ pub(super) struct Explain(pub String);
 #[rtype(result = "Result<ModelView, ControlError>")]
 pub(super) struct View(pub String);
 
+/// Asks for the same by registration number.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<ModelView, ControlError>")]
+pub(super) struct ViewSeat(pub SeatIdx);
+
 /// Asks for the roster's entry of a model.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<crate::store::views::RosterEntry, ControlError>")]
@@ -102,7 +108,10 @@ pub(super) struct Inner {
     pub(super) durability: Durability,
     pub(super) models: Arc<ModelFactory>,
     pub(super) file: Option<std::path::PathBuf>,
+    pub(super) resolver: Arc<dyn Resolver>,
     pub(super) on_change: Box<dyn Fn(&Change) + Send>,
+    /// Told of it too, where MLflow is to know.
+    pub(super) live: Option<LiveVersions>,
     pub(super) board_at: Option<Instant>,
     /// Whether anybody looks at the board while the run goes on; if not, the last one is enough.
     pub(super) is_watched: bool,
@@ -162,7 +171,7 @@ impl Inner {
         let (equal, different) = self.settlement.books_compared();
         metrics::books_compared(equal, different);
         self.settlement.note_health(message.bad, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-        settled.changes.iter().for_each(|change| (self.on_change)(change));
+        settled.changes.iter().for_each(|change| self.tell(change));
         self.owes_flush |= settled.is_weighty;
         self.is_at_rest = message.bars.is_some();
         if let Some(bars) = message.bars {
@@ -180,6 +189,13 @@ impl Inner {
             self.show();
         }
         Ok(Answer { is_quiet: self.settlement.is_quiet(), has_live: self.settlement.has_live() })
+    }
+
+    fn tell(&self, change: &Change) {
+        (self.on_change)(change);
+        if let Some(live) = &self.live {
+            live.changed(change, self.settlement.config());
+        }
     }
 
     async fn keep_in_memory(&mut self) -> Result<(), Stopped> {
@@ -271,7 +287,7 @@ impl Inner {
             command => self.settlement.command(&command).await?,
         };
         for change in &done.changes {
-            (self.on_change)(change);
+            self.tell(change);
             if change.to == crate::flow::State::Retired
                 && let Some(seat) = self.seats.get(&change.seat)
             {
@@ -293,7 +309,9 @@ impl Inner {
         let Some(file) = self.file.clone() else {
             return Err(ControlError::Refused("this arena was not started from a file".to_owned()));
         };
-        let new = config::load(&file).map_err(|error| ControlError::Invalid(error.to_string()))?;
+        // An alias stays with the version that it led to: what moves it must not end anybody's evidence.
+        let pinned = Pinned { pins: &old.pins, inner: &*self.resolver };
+        let new = config::load(&file, &pinned).map_err(|error| ControlError::Invalid(error.to_string()))?;
         let mut difference = config::diff(&old, &new);
         if new.streams() != old.streams() {
             difference.needs_restart.push("the bars that are made (epics and lengths in use) change".to_owned());
@@ -328,7 +346,10 @@ impl Inner {
     }
 
     fn view(&self, name: &str) -> Result<ModelView, ControlError> {
-        let seat = self.settlement.find(name)?;
+        self.view_seat(self.settlement.find_with_deals(name)?)
+    }
+
+    fn view_seat(&self, seat: SeatIdx) -> Result<ModelView, ControlError> {
         let gone = || ControlError::Unavailable("the leaderboard is being made".to_owned());
         let entry = self.settlement.roster_entry(seat).ok_or_else(gone)?;
         let board = self.settlement.board();
@@ -341,6 +362,8 @@ impl Inner {
             settings: entry.settings.clone(),
             curve: (*board.curves[at]).clone(),
             lifecycle: self.settlement.lifecycle_of(seat),
+            nearness: board.nearness[at].as_deref().cloned(),
+            lineage: entry.lineage.clone(),
         })
     }
 }
@@ -397,12 +420,30 @@ impl Handler<Drain> for Director {
     }
 }
 
+/// Reads the configuration once while bars go on: what it names for the first time may have to be fetched from afar, and
+/// is at hand when it is read again between two slices.
+async fn read_ahead(inner: &Mutex<Inner>) -> Result<(), ControlError> {
+    let (file, resolver, pins) = {
+        let held = inner.lock().await;
+        let Some(file) = held.file.clone() else { return Ok(()) };
+        (file, Arc::clone(&held.resolver), held.settlement.config().pins.clone())
+    };
+    let read = move || config::load(&file, &Pinned { pins: &pins, inner: &*resolver }).map(drop);
+    match tokio::task::spawn_blocking(read).await {
+        Ok(read) => read.map_err(|error| ControlError::Invalid(error.to_string())),
+        Err(error) => Err(ControlError::Unavailable(format!("the configuration was not read: {error}"))),
+    }
+}
+
 impl Handler<Operate> for Director {
     type Result = ResponseFuture<Result<Done, ControlError>>;
 
     fn handle(&mut self, message: Operate, _: &mut Self::Context) -> Self::Result {
         let (inner, at_rest) = (Arc::clone(&self.inner), Arc::clone(&self.at_rest));
         Box::pin(async move {
+            if message.0 == Command::Reload {
+                read_ahead(&inner).await?;
+            }
             // A command is durable once answered, so it waits for a place that a restart can go on from.
             loop {
                 let mut held = inner.lock().await;
@@ -439,6 +480,15 @@ impl Handler<View> for Director {
     fn handle(&mut self, message: View, _: &mut Self::Context) -> Self::Result {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move { inner.lock().await.view(&message.0) })
+    }
+}
+
+impl Handler<ViewSeat> for Director {
+    type Result = ResponseFuture<Result<ModelView, ControlError>>;
+
+    fn handle(&mut self, message: ViewSeat, _: &mut Self::Context) -> Self::Result {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move { inner.lock().await.view_seat(message.0) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The composition root: a plan in, running actors, an outcome out. It owns the order of start and stop and is the only
 //! spawner of actors.
 
+mod champions;
 mod director;
 mod pump;
 mod running;
@@ -17,17 +18,19 @@ use indicatif::ProgressBar;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot, watch};
 
+use self::champions::LiveVersions;
 pub use self::director::Durability;
 use self::director::{Director, Inner, Operate, Stopped};
 use self::pump::Pump;
 pub use self::pump::{Ending, Pace, SLICE_ROUNDS};
 use self::running::Running;
 use crate::bars::Resampler;
-use crate::config::Config;
+use crate::config::{Config, Resolver};
 use crate::control::{Command, Control};
 use crate::feed::Feed;
-use crate::flow::{Board, Change};
+use crate::flow::{Board, Change, Warmup};
 use crate::models::ModelFactory;
+use crate::registry::mlflow::Champions;
 use crate::seats::director::FanOut;
 use crate::server::{self, ServerOptions};
 use crate::settle::{OpenError, Opened, Settlement};
@@ -53,6 +56,10 @@ pub struct Plan {
     pub config: Arc<Config>,
     /// The file it came from, for a reload.
     pub file: Option<PathBuf>,
+    /// Who looks up what a configuration that is read again names outside of it.
+    pub resolver: Arc<dyn Resolver>,
+    /// What the windows of streams that have not begun begin with.
+    pub warmups: Vec<Warmup>,
     /// Where the journal goes.
     pub store: Box<dyn Store>,
     /// Where quotes come from.
@@ -76,6 +83,8 @@ pub struct Plan {
     pub progress: ProgressBar,
     /// Told of every lifecycle change.
     pub on_change: Box<dyn Fn(&Change) + Send>,
+    /// Who tells MLflow which versions are live, where anybody does.
+    pub champions: Option<Champions>,
     /// Ends the run by itself at this moment.
     pub ends_at: Option<Instant>,
     /// Whether the run listens to Ctrl-C, SIGTERM and SIGHUP.
@@ -157,7 +166,7 @@ pub fn run(plan: Plan) -> Result<Outcome, RunError> {
 
 #[expect(clippy::too_many_lines, reason = "the order of start and stop is read best in one piece")]
 async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
-    let Plan { config, file, mut feed, models, durability, serving, .. } = plan;
+    let Plan { config, file, resolver, mut feed, models, durability, serving, .. } = plan;
     // Before anything is opened: a Ctrl-C of this moment is heeded as soon as the run can end in order.
     let signals = if plan.heeds_signals { Some(Signals::listen()?) } else { None };
     let Opened { settlement, seats, resume } = Settlement::open(Arc::clone(&config), &*plan.store, &*models)?;
@@ -167,6 +176,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         resampler.restore(&resume.bars)?;
         feed.skip(&resampler.accepted())?;
     }
+    resampler.warm(plan.warmups);
     let board = Arc::new(ArcSwap::from_pointee(settlement.board()));
     if resume.as_ref().is_some_and(|resume| resume.is_done) {
         let (journal_hash, lifecycle) = result_of(&*plan.store)?;
@@ -179,6 +189,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     let store = StoreActor::start_in_arbiter(&store_thread.handle(), move |_| StoreActor::new(store));
     let fan_out = FanOut::start(&seats, config.arena.models_per_host, config.arena.arbiters, plan.deadline);
     let by_idx = seats.iter().map(|seat| (seat.lock().unwrap_or_else(PoisonError::into_inner).idx(), Arc::clone(seat)));
+    let live = plan.champions.map(|champions| LiveVersions::watched(champions, &board.load(), &config));
     // What runs from a file and is looked at is an arena of its own, with a key; a replay and a demonstration are not.
     let is_arena = serving.is_some() && file.is_some();
     let sealer = if is_arena { Some(sealing::sealer(&config.arena.data)?) } else { None };
@@ -194,7 +205,9 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         durability,
         models,
         file,
+        resolver,
         on_change: plan.on_change,
+        live,
         board_at: None,
         is_watched: serving.is_some() || plan.on_tick.is_some(),
         flushed_at: Instant::now(),

@@ -7,9 +7,10 @@ use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::director::{Director, Explain, Find, Operate, View};
+use super::director::{Director, Explain, Find, Operate, View, ViewSeat};
 use crate::control::{Command, Control, ControlError, Done, ModelView};
-use crate::flow::{Board, Explanation, TradeRow};
+use crate::domain::SeatIdx;
+use crate::flow::{Board, Explanation, PredictionRow, TradeRow};
 use crate::ledger::read_trades;
 use crate::store::actor::{Read, StoreActor};
 use crate::store::{StoreError, views};
@@ -56,7 +57,28 @@ impl Control for Running {
     }
 
     fn model(&self, model: String) -> BoxFuture<'_, Result<ModelView, ControlError>> {
-        async move { self.director.send(View(model)).await.map_err(gone)? }.boxed()
+        async move {
+            let answer = self.director.send(View(model.clone())).await.map_err(gone)?;
+            if !matches!(answer, Err(ControlError::NoSuchModel { .. })) {
+                return answer;
+            }
+            // A live deal leads to its model, too.
+            let read = Read(Box::new(move |store| views::seat_of_deal(store, &model)));
+            match self.store.send(read).await.map_err(gone)?.map_err(unread)? {
+                Some(seat) => self.director.send(ViewSeat(SeatIdx(seat))).await.map_err(gone)?,
+                None => answer,
+            }
+        }
+        .boxed()
+    }
+
+    fn predictions(&self, model: String, last: usize) -> BoxFuture<'_, Result<Vec<PredictionRow>, ControlError>> {
+        async move {
+            let entry = self.director.send(Find(model)).await.map_err(gone)??;
+            let read = Read(Box::new(move |store| views::predictions(store, &entry, last)));
+            self.store.send(read).await.map_err(gone)?.map_err(unread)
+        }
+        .boxed()
     }
 
     fn audit(&self) -> BoxFuture<'_, Result<Vec<serde_json::Value>, ControlError>> {

@@ -1,9 +1,12 @@
 //! The state of a [`Resampler`] as bytes, so that a restarted arena goes on in the middle of its bars.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Resampler;
-use crate::domain::{EpicIdx, Ohlc, Resolution, Tick, UtcMicros};
+use crate::domain::{EpicIdx, Ohlc, PastBar, Resolution, StreamIdx, Tick, UtcMicros};
+use crate::flow::Warmup;
 
 const VERSION: u8 = 1;
 
@@ -63,6 +66,16 @@ struct OpenPart {
     quotes_from: u64,
 }
 
+/// What a stream began with, while its first bar is open. These stand behind a checkpoint, where there are any.
+#[derive(Serialize, Deserialize)]
+struct WarmedPart {
+    epic: EpicIdx,
+    resolution: Resolution,
+    source: String,
+    sha256: String,
+    bars: Vec<PastBar>,
+}
+
 impl Resampler {
     /// Everything that later rounds depend on.
     ///
@@ -105,7 +118,17 @@ impl Resampler {
             epics: epics.collect(),
             streams: streams.collect(),
         };
-        postcard::to_allocvec(&checkpoint).expect("checkpoints encode into memory")
+        let bytes = postcard::to_allocvec(&checkpoint).expect("checkpoints encode into memory");
+        let warmed = self.folder.streams.iter().zip(&self.warmed).filter_map(|(stream, warmed)| {
+            let Warmup { source, sha256, bars, .. } = &**warmed.as_ref()?;
+            let (source, sha256, bars) = (source.clone(), sha256.clone(), bars.clone());
+            Some(WarmedPart { epic: stream.epic, resolution: stream.resolution, source, sha256, bars })
+        });
+        let warmed: Vec<WarmedPart> = warmed.collect();
+        if warmed.is_empty() {
+            return bytes;
+        }
+        postcard::to_extend(&warmed, bytes).expect("checkpoints encode into memory")
     }
 
     /// Goes on where a checkpoint was made. Streams are known by epic and resolution: those that the checkpoint lacks
@@ -119,7 +142,12 @@ impl Resampler {
         if *version != VERSION {
             return Err(corrupt(&format!("version {version} is not {VERSION}")));
         }
-        let saved: Checkpoint = postcard::from_bytes(bytes).map_err(|e| corrupt(&e.to_string()))?;
+        let (saved, rest): (Checkpoint, &[u8]) =
+            postcard::take_from_bytes(bytes).map_err(|e| corrupt(&e.to_string()))?;
+        let warmed: Vec<WarmedPart> = match rest {
+            [] => Vec::new(),
+            rest => postcard::from_bytes(rest).map_err(|e| corrupt(&e.to_string()))?,
+        };
         if saved.epics.len() != self.carries.len() {
             return Err(RestoreError::Markets { got: saved.epics.len(), want: self.carries.len() });
         }
@@ -157,6 +185,13 @@ impl Resampler {
                 (bar.bid, bar.offer) = (open.bid, open.offer);
                 (bar.ticks, bar.quotes, bar.quotes_from) = (open.ticks, open.quotes, open.quotes_from);
                 next.folder.reopen(place);
+            }
+        }
+        for WarmedPart { epic, resolution, source, sha256, bars } in warmed {
+            let is_same = |s: &super::fold::Stream| s.epic == epic && s.resolution == resolution;
+            if let Some(place) = next.folder.streams.iter().position(is_same) {
+                let stream = StreamIdx(u16::try_from(place).map_err(|_| corrupt("too many streams"))?);
+                next.warmed[place] = Some(Arc::new(Warmup { stream, source, sha256, bars }));
             }
         }
         next.folder.event_time = saved.event_time;

@@ -125,7 +125,7 @@ pub struct Folder {
     pub(super) epics: Vec<EpicState>,
     /// How far the quotes and closings have come.
     pub(super) event_time: UtcMicros,
-    reset_after: Micros,
+    pub(super) reset_after: Micros,
     pub(super) window_max: u32,
 }
 
@@ -309,6 +309,11 @@ impl Folder {
         self.next_end = self.next_end.min(stream.end);
     }
 
+    /// Whether a first quote of the epic at `time` would come after its bar had closed.
+    pub(super) fn is_late(&self, e: usize, time: UtcMicros) -> bool {
+        time < self.event_time && time < self.open_from(e)
+    }
+
     /// The earliest time that a quote of the epic may have: no bar of its may have ended by event time.
     fn open_from(&self, e: usize) -> UtcMicros {
         let streams = &self.streams[self.epics[e].streams.clone()];
@@ -386,7 +391,21 @@ fn fold(ticks: &[Tick], end: UtcMicros) -> Segment {
     let (mut bid_low, mut offer_low) = (bid_high, offer_high);
     let (mut bid, mut offer) = (bid_high, offer_high);
     let mut n = 1;
-    for tick in &ticks[1..] {
+    let mut rest = &ticks[1..];
+    // Four at a time, whose highest and lowest do not wait for those of the four before.
+    while let Some((four, after)) = rest.split_first_chunk::<4>()
+        && four[3].time.0 < end.0
+    {
+        let ([b0, b1, b2, b3], [o0, o1, o2, o3]) = (four.map(|t| t.bid.micros()), four.map(|t| t.offer.micros()));
+        (bid, offer) = (b3, o3);
+        bid_high = bid_high.max(b0.max(b1).max(b2.max(b3)));
+        bid_low = bid_low.min(b0.min(b1).min(b2.min(b3)));
+        offer_high = offer_high.max(o0.max(o1).max(o2.max(o3)));
+        offer_low = offer_low.min(o0.min(o1).min(o2.min(o3)));
+        n += 4;
+        rest = after;
+    }
+    for tick in rest {
         if tick.time.0 >= end.0 {
             break;
         }

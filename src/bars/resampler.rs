@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use super::fold::{Closings, FoldedBar, Folder, NotOpen, Stream};
-use crate::domain::{Bar, EpicIdx, Micros, Resolution, Span, StreamIdx, Tick, UtcMicros};
+use crate::domain::{Bar, EpicIdx, Micros, PastBar, Resolution, Span, StreamIdx, Tick, UtcMicros};
 use crate::feed::{BarBlock, QuoteBlock};
-use crate::flow::{EpicQuotes, Round};
+use crate::flow::{EpicQuotes, Round, Warmup};
 
 /// A ready-made bar that a stream cannot be made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +53,10 @@ pub struct Resampler {
     pub(super) seq: u64,
     pub(super) late: u64,
     closings: Closings,
+    /// What the windows of each stream may begin with, until its first quote.
+    past: Vec<Option<Warmup>>,
+    /// What they did begin with, until the first bar of the stream closes.
+    pub(super) warmed: Vec<Option<Arc<Warmup>>>,
 }
 
 impl Resampler {
@@ -69,7 +73,51 @@ impl Resampler {
             seq: 0,
             late: 0,
             closings: Closings::default(),
+            past: vec![None; streams.len()],
+            warmed: vec![None; streams.len()],
         }
+    }
+
+    /// Gives streams that have not begun something to begin with: the bars right before their first quote, as far as no
+    /// silence longer than `reset_after` lies between any two of them or before that quote.
+    pub fn warm(&mut self, warmups: Vec<Warmup>) {
+        for warmup in warmups {
+            let place = usize::from(warmup.stream.0);
+            if let Some(past) = self.past.get_mut(place) {
+                *past = Some(warmup);
+            }
+        }
+    }
+
+    /// The first quote of an epic comes at `first`: its windows begin with what is right before it.
+    fn begin(&mut self, epic: usize, first: UtcMicros) {
+        for place in self.folder.epics[epic].streams.clone() {
+            let Some(Warmup { stream, source, sha256, bars }) = self.past[place].take() else { continue };
+            let resolution = self.folder.streams[place].resolution;
+            let (length, start) = (resolution.length(), resolution.floor(first));
+            let until = bars.partition_point(|bar| bar.start + length <= start);
+            let mut next = first;
+            let is_near = |bar: &&PastBar| {
+                let is_near = next - (bar.start + length) <= self.folder.reset_after;
+                next = bar.start;
+                is_near
+            };
+            let most = self.folder.window_max as usize - 1;
+            let used = bars[..until].iter().rev().take(most).take_while(is_near).count();
+            if used == 0 {
+                continue;
+            }
+            let bars = bars[until - used..until].to_vec();
+            self.windows[place] = bars.iter().map(PastBar::mid2).collect();
+            self.folder.streams[place].bar.window = u32::try_from(used).expect("a window is shorter than 2^32");
+            self.warmed[place] = Some(Arc::new(Warmup { stream, source, sha256, bars }));
+        }
+    }
+
+    /// Whether nothing of the epic was taken yet, and something waits for its first quote.
+    fn waits(&self, epic: usize) -> bool {
+        let state = &self.folder.epics[epic];
+        state.last.is_none() && self.past[state.streams.clone()].iter().any(Option::is_some)
     }
 
     /// Takes a block of quotes and appends the rounds that it closes to `out`; returns how many of its quotes were too
@@ -82,12 +130,12 @@ impl Resampler {
         let mut fresh = vec![Fresh::default(); before.len()];
         let mut n_late = 0;
         if let [(epic, _)] = block.runs[..] {
-            n_late = self.folder.push(epic, &block.ticks, &mut self.closings);
+            n_late = self.push_run(epic, &block.ticks);
             fresh[usize::from(epic.0)] = Fresh { block: Arc::new(block.ticks), offset: n_late, from: 0 };
         } else {
             let mut split = vec![Vec::new(); before.len()];
             for (epic, run) in block.iter_runs() {
-                let late = self.folder.push(epic, run, &mut self.closings);
+                let late = self.push_run(epic, run);
                 split[usize::from(epic.0)].extend_from_slice(&run[late..]);
                 n_late += late;
             }
@@ -101,6 +149,17 @@ impl Resampler {
         self.late += n_late as u64;
         self.emit(&fresh, true, out);
         n_late as u64
+    }
+
+    /// Takes a run of quotes of one epic; returns how many were late.
+    fn push_run(&mut self, epic: EpicIdx, run: &[Tick]) -> usize {
+        let place = usize::from(epic.0);
+        if self.waits(place)
+            && let Some(first) = run.iter().find(|tick| !self.folder.is_late(place, tick.time))
+        {
+            self.begin(place, first.time);
+        }
+        self.folder.push(epic, run, &mut self.closings)
     }
 
     /// Takes ready-made bars instead of quotes: the same rounds, whose bars bring no quotes. Returns how many were late.
@@ -121,6 +180,10 @@ impl Resampler {
             if let Some(stream) = streams.iter().find(|stream| is_unfit(stream.resolution)) {
                 result = Err(UnfitBar { epic: row.epic, got: row.length, want: stream.resolution });
                 break;
+            }
+            let epic = usize::from(row.epic.0);
+            if self.waits(epic) && !self.folder.is_late(epic, row.start) {
+                self.begin(epic, row.start);
             }
             n_late += u64::from(!self.folder.push_bar(row, &mut self.closings));
         }
@@ -207,11 +270,15 @@ impl Resampler {
                     let quotes = self.span(fresh, epic, bar.quotes_from, quotes_to);
                     made(bar, quotes, mids2, is_closed)
                 };
-                let bars = (from..closing.bars_end).map(of_bar).collect();
+                let bars: Vec<Bar> = (from..closing.bars_end).map(of_bar).collect();
+                let begun = bars.iter().filter(|bar| bar.seq == 0 && bar.is_closed);
+                let begun: Vec<usize> = begun.map(|bar| usize::from(bar.stream.0)).collect();
                 from = closing.bars_end;
                 let cuts = &closings.cuts[place * n_epics..][..n_epics];
                 let quotes = self.quotes_until(fresh, cuts);
-                out.push(Round { seq: self.seq, time: closing.time, bars, quotes, suspensions: Vec::new() });
+                let warmups = begun.into_iter().filter_map(|place| self.warmed[place].take()).collect();
+                let (seq, time) = (self.seq, closing.time);
+                out.push(Round { seq, time, bars, quotes, suspensions: Vec::new(), warmups });
                 self.seq += 1;
             }
             closings.clear();

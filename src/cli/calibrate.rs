@@ -156,7 +156,7 @@ pub(super) fn calibrate(shared: &Shared, args: &CalibrateArgs) -> Result<(), Fai
 
 /// `[promotion]` of the configuration; its defaults where there is no file and none was named.
 fn promotion_of(shared: &Shared) -> Result<PromotionConfig, Failure> {
-    match config::load(shared.config()) {
+    match config::load(shared.config(), &*crate::deploy::Shelf::new()) {
         Ok(config) => Ok(config.promotion),
         Err(LoadError::Unreadable { .. }) if shared.config.is_none() => Ok(PromotionConfig::default()),
         Err(error) => Err(Failure::new(USAGE, error.to_string())),

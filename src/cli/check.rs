@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::config::{self, LoadError, Problem};
+use crate::deploy::Shelf;
 
 /// Everything is right.
 const OK: i32 = 0;
@@ -17,7 +18,7 @@ const FAULTY: i32 = 2;
 /// # Errors
 /// What writing to `out` gives.
 pub fn run(path: &Path, json: bool, out: &mut dyn Write) -> io::Result<i32> {
-    let (problems, notices, declared) = match config::examine_file(path) {
+    let (problems, notices, declared) = match config::examine_file(path, &*Shelf::new()) {
         Ok(examined) => (examined.problems, examined.notices, examined.declared),
         Err(LoadError::Unreadable { path, source }) => (vec![unreadable(&path, &source)], Vec::new(), (0, 0)),
         Err(LoadError::Faulty(problems)) => (problems, Vec::new(), (0, 0)),

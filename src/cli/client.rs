@@ -176,6 +176,18 @@ impl Client {
     }
 }
 
+/// The data folder that the configuration names, `data` where there is no configuration.
+///
+/// # Errors
+/// [`USAGE`] for a configuration that is named and cannot be read.
+pub(super) fn data_folder(shared: &Shared) -> Result<PathBuf, Failure> {
+    let place = Place::of(shared);
+    match place.fault {
+        Some(fault) => Err(Failure::new(USAGE, format!("{fault}; name the data folder with --data"))),
+        None => Ok(place.data.unwrap_or_else(|| shared.config().with_file_name("data"))),
+    }
+}
+
 /// The two keys of a configuration that say where its arena is. The file need not be there, nor be without faults:
 /// these commands talk to an arena that has read its own.
 #[derive(Debug, Default)]

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::output::{FAILED, Failure, USAGE, complain, print_json};
 use super::{ExportArgs, Shared, Table};
 use crate::domain::{Direction, Micros, Order, Resolution, Tick, UtcMicros};
-use crate::ledger::{SeatRecord, read_seat};
+use crate::ledger::{Orders, SeatRecord, StreamLanes, Truth, read_seat};
 use crate::store::entry::{BarEntry, Refusal, decode};
 use crate::store::views::{AtRest, RosterEntry};
 use crate::store::{Lane, StoreError};
@@ -258,119 +258,28 @@ fn orders<W: Write>(arena: &AtRest, filter: &Filter<'_>, csv: &mut Csv<W>) -> Re
     Ok(())
 }
 
-/// What predictions of one stream are held against.
-struct Truth {
-    /// Which stream it is of.
-    stream: (String, String),
-    /// Closes by the end of their bar: bid and offer.
-    closes: Vec<(UtcMicros, f64, f64)>,
-    /// Opens by the start of their bar: bid and offer.
-    opens: Vec<(UtcMicros, f64, f64)>,
-    quotes: Vec<Tick>,
-}
-
-impl Truth {
-    fn read(arena: &AtRest, epic: &str, resolution: &str) -> Result<Self, Failure> {
-        let head = arena.head();
-        let mut truth = Self {
-            stream: (epic.to_owned(), resolution.to_owned()),
-            closes: Vec::new(),
-            opens: Vec::new(),
-            quotes: Vec::new(),
-        };
-        for (lane, (of_epic, length)) in (0..).zip(&head.streams) {
-            if of_epic != epic || length != resolution {
-                continue;
-            }
-            let length = length_of(length)?;
-            each_entry(arena, Lane::Bars(lane), |bar: BarEntry| {
-                truth.closes.push((bar.start + length, bar.bid.close.as_f64(), bar.offer.close.as_f64()));
-                truth.opens.push((bar.start, bar.bid.open.as_f64(), bar.offer.open.as_f64()));
-                Ok(())
-            })?;
-        }
-        for (lane, known) in (0..).zip(&head.epics) {
-            if known == epic {
-                each_entry(arena, Lane::Quotes(lane), |tick: Tick| {
-                    truth.quotes.push(tick);
-                    Ok(())
-                })?;
-            }
-        }
-        Ok(truth)
-    }
-
-    /// The ratio over `hold` of a prediction made at `close`: in at the offer of that close, out at the bid of the first
-    /// quote (without quotes: of the open of the first bar) at or after `close + hold`; a short the other way round.
-    fn ratio(&self, close: UtcMicros, hold: Micros, direction: Direction) -> Option<f64> {
-        let at = self.closes.binary_search_by_key(&close, |(end, _, _)| *end).ok()?;
-        let (_, bid_in, offer_in) = self.closes[at];
-        let due = close + hold;
-        let (bid_out, offer_out) = if self.quotes.is_empty() {
-            let at = self.opens.partition_point(|(start, _, _)| *start < due);
-            self.opens.get(at).map(|(_, bid, offer)| (*bid, *offer))?
-        } else {
-            let at = self.quotes.partition_point(|tick| tick.time < due);
-            self.quotes.get(at).map(|tick| (tick.bid.as_f64(), tick.offer.as_f64()))?
-        };
-        let ratio = match direction {
-            Direction::Long => bid_out / offer_in,
-            Direction::Short => bid_in / offer_out,
-        };
-        ratio.is_finite().then_some(ratio)
-    }
-}
-
-/// What became of the order that a prediction led to.
-enum Outcome {
-    /// A closed trade, with its own ratio.
-    Traded(f64),
-    /// Still waiting, or open: not known yet.
-    Undecided,
-    /// It never became a trade.
-    Untraded,
-}
-
 fn predictions<W: Write>(arena: &AtRest, filter: &Filter<'_>, csv: &mut Csv<W>) -> Result<(), Failure> {
-    csv.header("model,ticket,epic,time,signal,acted,y_pred,y_true")?;
-    let mut truth: Option<Truth> = None;
+    csv.header("model,ticket,epic,time,signal,acted,abstained,distance,y_pred,y_true")?;
+    let mut truth: Option<(StreamLanes, Truth)> = None;
     // Seats of one stream after each other, so that each stream is read once.
     let mut seats = filter.seats.clone();
     seats.sort_by_key(|seat| (&seat.epic, &seat.resolution, seat.seat));
     for seat in seats {
-        let truth = match truth.take() {
-            Some(known) if known.stream.0 == seat.epic && known.stream.1 == seat.resolution => truth.insert(known),
-            _ => truth.insert(Truth::read(arena, &seat.epic, &seat.resolution)?),
-        };
-        // Orders that were made, by the close of their bar: in order, since a seat's entries are.
-        let mut orders: Vec<(UtcMicros, Outcome)> = Vec::new();
-        read_seat(&**arena.store(), seat.seat, |entry| {
-            match entry {
-                SeatRecord::Ordered(order) => orders.push((order.made, Outcome::Undecided)),
-                SeatRecord::Lapsed { made } | SeatRecord::Refused { time: made, .. } => {
-                    if let Some(last) = orders.last_mut().filter(|(known, _)| *known == made) {
-                        last.1 = Outcome::Untraded;
-                    }
-                }
-                SeatRecord::Closed(trade) => {
-                    if let Ok(at) = orders.binary_search_by_key(&trade.made, |(made, _)| *made) {
-                        orders[at].1 = Outcome::Traded(trade.y_true);
-                    }
-                }
-                _ => {}
+        let lanes = arena.head().lanes_of(&seat.epic, &seat.resolution);
+        let (_, truth) = match truth.take() {
+            Some(known) if known.0 == lanes => truth.insert(known),
+            _ => {
+                let read = Truth::read(&**arena.store(), &lanes, UtcMicros(i64::MIN))?;
+                truth.insert((lanes, read))
             }
+        };
+        let mut orders = Orders::default();
+        read_seat(&**arena.store(), seat.seat, |entry| {
+            orders.take(&entry);
             Ok::<(), Failure>(())
         })?;
         read_seat(&**arena.store(), seat.seat, |entry| {
             let SeatRecord::Predicted { time, prediction, is_acted } = entry else { return Ok(()) };
-            let order = orders.binary_search_by_key(&time, |(made, _)| *made).ok().filter(|_| is_acted);
-            let y_true = match order.map(|at| &orders[at].1) {
-                Some(Outcome::Traded(y_true)) => Some(*y_true),
-                Some(Outcome::Undecided) => None,
-                Some(Outcome::Untraded) | None => {
-                    truth.ratio(time, seat.hold, prediction.signal.unwrap_or(Direction::Long))
-                }
-            };
             csv.row(&[
                 (&seat.model).into(),
                 seat.ticket_at(time).into(),
@@ -378,8 +287,10 @@ fn predictions<W: Write>(arena: &AtRest, filter: &Filter<'_>, csv: &mut Csv<W>) 
                 f(time),
                 prediction.signal.map_or("", Direction::word).into(),
                 f(is_acted),
+                f(prediction.is_abstained),
+                ratio(prediction.distance),
                 ratio(prediction.y_pred),
-                ratio(y_true),
+                ratio(orders.y_true(time, &prediction, is_acted, truth, seat.hold)),
             ])
         })?;
     }

@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::output::{Failure, print, print_json};
-use super::{Shared, run};
+use super::{Shared, ready};
 use crate::config::{Config, FeedSource, PromotionMode};
 use crate::domain::{EpicIdx, Resolution};
 
 const WRITES: &str = "strings take what is written to them";
 
 pub(super) fn graph(shared: &Shared) -> Result<(), Failure> {
-    let drawing = mermaid(&run::load_config(shared)?);
+    let drawing = mermaid(&ready::load(shared)?.config);
     if shared.json { print_json(&json!({ "mermaid": drawing })) } else { print(&drawing) }
 }
 
@@ -81,7 +81,9 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ArenaConfig, BarsConfig, FeedConfig, PaperConfig, PromotionConfig, RiskConfig};
+    use crate::config::{
+        ArenaConfig, BarsConfig, FeedConfig, PaperConfig, PromotionConfig, RegistryConfig, RiskConfig,
+    };
     use crate::domain::{
         Candidate, ContentHash, Costs, Decimal, DirectionFilter, Market, Micros, ModelSpec, Money, RiskUnit, Size,
     };
@@ -116,6 +118,7 @@ mod tests {
             costs,
             risk: RiskUnit { rho_micros: 8e6, floor_r: 5.0, cap_r: 10.0, cost_stress: 1.25 },
             content_hash: ContentHash([0; 32]),
+            lineage: None,
         };
         Config {
             arena: ArenaConfig {
@@ -134,6 +137,7 @@ mod tests {
             listen: ([127, 0, 0, 1], 8787).into(),
             markets: vec![market],
             paper: PaperConfig { latency: costs.latency, slippage_points: Decimal(0) },
+            registry: RegistryConfig::default(),
             risk: RiskConfig {
                 max_live_positions: 1,
                 max_daily_loss: Money::from_micros(200_000_000),
@@ -142,6 +146,8 @@ mod tests {
             },
             promotion: PromotionConfig::default(),
             candidates: candidates.iter().map(candidate).collect(),
+            pins: Vec::new(),
+            warmups: std::collections::BTreeMap::new(),
             notices: Vec::new(),
             hash: String::new(),
             canonical: String::new(),

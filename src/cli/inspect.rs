@@ -193,10 +193,6 @@ fn model_text(view: &ModelView) -> String {
     );
     let settings: Vec<_> = view.settings.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
     section("settings", &settings);
-    let percent = |ratio: Option<f64>| match ratio {
-        Some(ratio) => format!("{} %", number(Some(ratio * 100.0), 1)),
-        None => "-".to_owned(),
-    };
     let open = row.open_position.as_ref().map_or_else(
         || "none".to_owned(),
         |p| {
@@ -204,6 +200,34 @@ fn model_text(view: &ModelView) -> String {
             format!("{side} {size} at {level}, stop {}, limit {}, since {}", p.stop_level, p.limit_level, p.opened)
         },
     );
+    if let Some(lineage) = &view.lineage {
+        let mut pairs = vec![
+            ("version", lineage.reference.clone()),
+            ("kind", lineage.kind.clone()),
+            ("artefact", lineage.artefact.clone()),
+            ("card", lineage.card.clone()),
+            ("trained on", format!("{} {}, {} bars ahead", lineage.symbol, lineage.bar, lineage.horizon_bars)),
+        ];
+        for origin in &lineage.data {
+            pairs.push(("data", format!("{}, {}", origin.name, origin.range)));
+            pairs.push(("data sha256", origin.sha256.clone()));
+        }
+        section("lineage", &pairs);
+    }
+    let percent = |ratio: Option<f64>| match ratio {
+        Some(ratio) => format!("{} %", number(Some(ratio * 100.0), 1)),
+        None => "-".to_owned(),
+    };
+    if let Some(near) = &view.nearness {
+        let told = format!(
+            "{} of {} predictions ({}), {} of its training rows",
+            near.abstentions,
+            near.predictions,
+            percent(near.share),
+            percent(near.training_share)
+        );
+        section("nearness gate", &[("max distance", near.max_distance.to_string()), ("abstained", told)]);
+    }
     section(
         "record",
         &[

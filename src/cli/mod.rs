@@ -5,15 +5,23 @@ mod audit;
 mod calibrate;
 pub mod check;
 mod client;
+mod demo_models;
 mod evidence;
 mod export;
+pub mod fetch;
 mod graph;
 mod inspect;
+mod mlflow;
+mod models;
 mod narrate;
 mod operate;
 pub mod output;
+mod ready;
 pub mod resample;
 mod run;
+pub mod sim;
+mod train;
+mod train_file;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -26,10 +34,13 @@ pub use self::audit::{AuditCommand, AuditExportArgs, VerifyArgs};
 pub use self::calibrate::CalibrateArgs;
 pub use self::client::Client;
 pub use self::evidence::EvidenceArgs;
+pub use self::fetch::FetchCommand;
 pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
+pub use self::models::ModelsCommand;
 use self::output::Failure;
 pub use self::resample::ResampleArgs;
+pub use self::train::TrainArgs;
 use crate::domain::Micros;
 use crate::feed::OnBad;
 
@@ -90,6 +101,14 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Turn recorded quotes into bars
     Resample(ResampleArgs),
+    /// Fetch past prices to train on
+    #[command(subcommand)]
+    Fetch(FetchCommand),
+    /// Fit models to the past and register the best
+    Train(Box<TrainArgs>),
+    /// Look after trained models: list, show, verify
+    #[command(subcommand)]
+    Models(ModelsCommand),
     /// Rank the models
     Leaderboard(LeaderboardArgs),
     /// Show all about one model
@@ -115,7 +134,7 @@ pub enum Command {
     Reload(ReachArgs),
     /// Write trades, predictions, bars or quotes as CSV
     Export(ExportArgs),
-    /// Measure what the configured [promotion] promises, on simulated tournaments
+    /// Measure what the configured promotion promises, on simulated tournaments
     Calibrate(CalibrateArgs),
     /// Tell every statistic of a list of outcomes in R, wherever it comes from
     Evidence(EvidenceArgs),
@@ -382,6 +401,9 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Replay(args) => return run::replay(shared, &args),
         Command::Resample(args) => return run::resample(shared, &args),
 
+        Command::Fetch(command) => fetch::fetch(shared, &command),
+        Command::Train(args) => train::train(shared, &args),
+        Command::Models(command) => models::models(shared, &command),
         Command::Leaderboard(args) => inspect::leaderboard(shared, &args),
         Command::Show(args) => inspect::show(shared, &args),
         Command::Trades(args) => inspect::trades(shared, &args),

@@ -9,20 +9,24 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
+use super::demo_models::{self, DemoArena};
 use super::inspect::{Leaderboard, leaderboard_text};
 use super::narrate::Narrator;
 use super::output::{self, DONE, FAILED, Failure, USAGE};
+use super::ready::{self, Ready};
 use super::resample::ResampleArgs;
 use super::{DemoArgs, EpicFile, ReplayArgs, RunArgs, Shared};
 use crate::app::{self, Durability, Outcome, Pace, Plan, RunError, Serving};
-use crate::config::{self, Config, FeedSource, LoadError};
+use crate::config::{Config, FeedSource};
+use crate::deploy::Shelf;
 use crate::domain::{EpicIdx, Micros};
 use crate::feed::replay::{Recording, Replay};
 use crate::feed::session::Session;
 use crate::feed::synthetic::Synthetic;
 use crate::feed::{self, Feed, FeedError, Input};
 use crate::flow::{Board, Change, State};
-use crate::models;
+use crate::registry::Registry;
+use crate::registry::mlflow::{self, Champions};
 use crate::server;
 use crate::sim::demo;
 use crate::store::views::{self, AtRest};
@@ -50,19 +54,6 @@ pub(super) fn resample(shared: &Shared, args: &ResampleArgs) -> Result<u8, Failu
         Ok(()) => Ok(DONE),
         Err(error) => Err(Failure::new(error.exit_code(), error.to_string())),
     }
-}
-
-/// The configuration, without a fault.
-pub(super) fn load_config(shared: &Shared) -> Result<Config, Failure> {
-    config::load(shared.config()).map_err(|error| match error {
-        LoadError::Faulty(problems) => {
-            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            Failure::new(USAGE, lines.join("\narena: "))
-        }
-        unreadable @ LoadError::Unreadable { .. } => {
-            Failure::new(USAGE, format!("{unreadable}; name one with -c FILE, or try `arena demo`, which needs none"))
-        }
-    })
 }
 
 impl From<RunError> for Failure {
@@ -135,16 +126,26 @@ fn teller(shared: &Shared) -> Box<dyn Fn(&Change) + Send> {
     })
 }
 
+/// Who keeps the alias `champion` of MLflow by what is live, where a server is named. Replays and demos have none.
+fn champions(config: &Config) -> Result<Option<Champions>, Failure> {
+    let Some(mlflow) = mlflow::named(config.registry.mlflow.as_deref())? else { return Ok(None) };
+    let registry = Registry::open(&config.arena.models);
+    Ok(Some(Champions::open(mlflow, &registry, &config.arena.name)?))
+}
+
 /// `arena run`.
 pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
-    let config = load_config(shared)?;
+    let ready = ready::load(shared)?;
     if args.live {
         let why = "--live: [ig] environment is \"demo\" in this configuration, and the IG connection is not built yet; \
                    without --live the arena deals at its own in-process venue";
         return Err(Failure::new(USAGE, why));
     }
     start_log(shared);
-    let serving = serving(config.listen, &config.arena.data)?;
+    let serving = serving(ready.config.listen, &ready.config.arena.data)?;
+    let store = Sled::open(&ready.config.arena.data.join("store"), ready.config.arena.disk_floor_mb)?;
+    let ready = ready.pinned(shared, &store)?;
+    let config = &ready.config;
     let feed: Box<dyn Feed> = match config.feed.source {
         FeedSource::Sim => {
             let markets = demo::markets(&config.markets, config.arena.seed, config.feed.edge_r, demo::START);
@@ -162,7 +163,6 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
             Box::new(Replay::open(&recordings, feed::OnBad::Skip)?)
         }
     };
-    let store = Sled::open(&config.arena.data.join("store"), config.arena.disk_floor_mb)?;
     let speed = config.feed.speed;
     let is_live = speed > 0.0 && speed <= LIVE_SPEED_MAX;
     if !shared.quiet && !shared.json {
@@ -177,9 +177,11 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
     let is_synthetic = config.feed.source == FeedSource::Sim;
     let outcome = app::run(Plan {
         file: Some(shared.config().to_owned()),
+        resolver: Arc::<Shelf>::clone(&ready.shelf),
+        warmups: ready.warmups()?,
         store: Box::new(store),
         feed,
-        models: Arc::new(models::build),
+        models: ready.factory(shared, is_live),
         durability: if is_live { Durability::EveryRound } else { Durability::EverySecond },
         pace: Pace { speed, live_speed_max: 0.0, skips_silence: (is_synthetic && speed > 1.0).then_some(SILENCE_MAX) },
         has_tail: !is_synthetic,
@@ -188,11 +190,12 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         serving: Some(serving),
         progress: ProgressBar::hidden(),
         on_change: teller(shared),
+        champions: champions(&ready.config)?,
         ends_at: None,
         heeds_signals: true,
         wants_result: shared.json,
         on_tick: None,
-        config: Arc::new(config),
+        config: Arc::new(ready.config),
     })?;
     finish(shared, &outcome, None)
 }
@@ -335,30 +338,38 @@ fn list(streams: &[(String, String)]) -> String {
 /// `arena replay`.
 pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let config = load_config(shared)?;
+    let ready = ready::load(shared)?;
     start_log(shared);
+    let mut warmups = ready.warmups()?;
+    let config = &ready.config;
     // A session that was stopped had bars open whose quotes its ledgers never saw: nor may its replay's.
     let (feed, has_tail): (Box<dyn Feed>, bool) = match &args.session {
         Some(name) => {
-            let (store, was_done) = session_store(&config, name)?;
-            (Box::new(Session::open(Box::new(store))?), was_done)
+            let (store, was_done) = session_store(config, name)?;
+            let session = Session::open(Box::new(store))?;
+            // What the session began with, whatever lies in the data folder by now.
+            warmups = session.warmups().to_vec();
+            (Box::new(session), was_done)
         }
-        None => (Box::new(Replay::open(&recordings(&config, args)?, args.on_bad)?), true),
+        None => (Box::new(Replay::open(&recordings(config, args)?, args.on_bad)?), true),
     };
     let (store, durability): (Box<dyn Store>, Durability) = match &args.out {
         None => (Box::new(Memory::default()), Durability::Forgetful),
-        Some(dir) => (Box::new(out_store(dir, &config)?), Durability::EverySecond),
+        Some(dir) => (Box::new(out_store(dir, config)?), Durability::EverySecond),
     };
-    let mut config = config;
+    let models = ready.factory(shared, false);
+    let Ready { mut config, shelf } = ready;
     if args.out.is_none() {
         // Nobody can read quotes back that end with this process.
         config.feed.record = false;
     }
     let outcome = app::run(Plan {
         file: Some(shared.config().to_owned()),
+        resolver: shelf,
+        warmups,
         store,
         feed,
-        models: Arc::new(models::build),
+        models,
         durability,
         pace: Pace { speed: 0.0, live_speed_max: 0.0, skips_silence: None },
         has_tail,
@@ -367,6 +378,7 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         serving: None,
         progress: progress_bar(shared),
         on_change: teller(shared),
+        champions: None,
         ends_at: None,
         heeds_signals: true,
         wants_result: true,
@@ -426,11 +438,9 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
     start_log(shared);
     let seed = args.seed.unwrap_or(7);
     let folder = DemoFolder::new()?;
-    let mut config = config::parse(&demo::demo_toml(seed), "demo.toml", &folder.0).map_err(|problems| {
-        let first = problems.first().map(ToString::to_string).unwrap_or_default();
-        Failure::new(FAILED, format!("the demo's own configuration is faulty: {first}"))
-    })?;
-    config.arena.data.clone_from(&folder.0);
+    let rules = demo_models::rules(seed, &folder.0)?;
+    let mut markets = demo::markets(&rules.markets, seed, args.edge, demo::PAST);
+    let DemoArena { config, shelf, warmups } = demo_models::prepare(&mut markets, &rules, seed, &folder.0)?;
     let address = SocketAddr::new(config.listen.ip(), args.port.unwrap_or(config.listen.port()));
     let listener = match TcpListener::bind(address) {
         Ok(listener) => listener,
@@ -454,14 +464,16 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
             args.speed.unwrap_or(demo::LIVE_SPEED),
         ))?;
     }
-    let markets = demo::markets(&config.markets, seed, args.edge, demo::START);
+    let epics = config.markets.iter().map(|market| market.epic.to_string()).collect();
     let store = Sled::open(&folder.0.join("store"), config.arena.disk_floor_mb)?;
     let length = args.length.map(|length| Duration::from_micros(u64::try_from(length.0).unwrap_or(u64::MAX)));
     let outcome = app::run(Plan {
         file: None,
+        models: shelf.factory(&folder.0, epics, false),
+        resolver: shelf,
+        warmups,
         store: Box::new(store),
         feed: Box::new(Synthetic::new(markets)),
-        models: Arc::new(models::build),
         durability: Durability::EverySecond,
         pace: Pace {
             speed: 0.0,
@@ -474,6 +486,7 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
         serving: Some(Serving { listener, token }),
         progress: ProgressBar::hidden(),
         on_change: teller(shared),
+        champions: None,
         ends_at: length.map(|length| begun + length),
         heeds_signals: true,
         wants_result: true,

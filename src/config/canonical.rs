@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::{Candidate, ContentHash, DirectionFilter, Market, ModelSpec, RiskUnit};
 
 use super::checked::{Config, FeedSource};
+use super::outside::PIN;
 
 /// SHA-256 of a text in hexadecimal digits.
 pub(super) fn hash(text: &str) -> ContentHash {
@@ -25,6 +26,13 @@ pub(super) fn content(c: &Candidate, market: &Market) -> String {
         }
         ModelSpec::Breakout { lookback } => format!("breakout lookback={lookback}"),
         ModelSpec::Random { rate, seed } => format!("random rate={rate} seed={seed}"),
+        ModelSpec::Trained { artefact, features, threshold, max_distance, lookback: _ } => {
+            let gate = max_distance.map_or_else(|| "none".to_owned(), |distance| distance.to_string());
+            format!("trained artefact={} features={features} threshold={threshold} max_distance={gate}", artefact.hex())
+        }
+        ModelSpec::Process { program, command: _, lookback, deadline } => {
+            format!("process program={} lookback={lookback} deadline={deadline}", program.hex())
+        }
     };
     let direction = match c.direction {
         DirectionFilter::Long => "long",
@@ -59,6 +67,12 @@ pub(super) fn content(c: &Candidate, market: &Market) -> String {
 /// The canonical text of all keys that can change a journal, one line a key.
 pub(super) fn text(config: &Config) -> String {
     let mut lines = settings(config);
+    for ((epic, bar), name) in &config.warmups {
+        lines.push((format!("warmup.{}.{bar}", config.market(*epic).epic), name.clone()));
+    }
+    for (written, exact) in &config.pins {
+        lines.push((format!("{PIN}{written}"), exact.clone()));
+    }
     for c in &config.candidates {
         let market = config.market(c.epic);
         lines.push((format!("model.{}", c.id), format!("#{} {}", c.content_hash.hash8(), content(c, market))));

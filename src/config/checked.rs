@@ -1,5 +1,6 @@
 //! The configuration after every check: valid by construction, shared by all rooms.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -26,8 +27,14 @@ pub struct Config {
     pub risk: RiskConfig,
     /// `[promotion]`.
     pub promotion: PromotionConfig,
+    /// `[registry]`.
+    pub registry: RegistryConfig,
     /// `[[models]]`, sweeps expanded, in written order.
     pub candidates: Vec<Candidate>,
+    /// References to trained versions that do not say exactly which, and what they led to: an arena keeps to it.
+    pub pins: Vec<(String, String)>,
+    /// The data set that the windows of a stream begin with, where one is named.
+    pub warmups: BTreeMap<(EpicIdx, Resolution), String>,
     /// What is in the file and does nothing yet, and other remarks that are no faults.
     pub notices: Vec<String>,
     /// SHA-256 over the canonical text of all keys that can change a journal (`docs/CONFIG.md` names those left out).
@@ -57,6 +64,15 @@ pub struct ArenaConfig {
     pub model_deadline: Micros,
     /// Free space under which recording and live dealing stop, in MB of 1,000,000 bytes.
     pub disk_floor_mb: u64,
+}
+
+/// `[registry]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegistryConfig {
+    /// The MLflow server, where one is named.
+    pub mlflow: Option<String>,
+    /// The library of ONNX Runtime, where one is named.
+    pub onnxruntime: Option<PathBuf>,
 }
 
 /// Where quotes come from.

@@ -11,6 +11,7 @@
 mod canonical;
 mod checked;
 mod models;
+mod outside;
 mod problem;
 mod promotion;
 mod raw;
@@ -18,11 +19,13 @@ mod read;
 mod reload;
 mod settings;
 mod sweep;
+mod trained;
 mod tree;
 
 use std::path::{Path, PathBuf};
 
 pub use checked::*;
+pub use outside::{Nothing, Pinned, Places, Program, Resolver, TrainedVersion, not_in_registry, pins_of};
 pub use problem::Problem;
 pub use raw::{KEYS, Key, Otherwise, reference_markdown};
 pub use reload::{Difference, NEW_BUDGET, diff};
@@ -70,21 +73,30 @@ pub struct Examined {
     pub declared: (usize, usize),
 }
 
-/// Reads and checks the file at `path`; paths inside of it are relative to its folder.
+/// Reads and checks the file at `path`; paths inside of it are relative to its folder, and what it names outside is looked
+/// up by `resolver`.
 ///
 /// # Errors
 /// [`LoadError::Unreadable`] where there is no such file, [`LoadError::Faulty`] with every fault that it has.
-pub fn load(path: &Path) -> Result<Config, LoadError> {
-    let examined = examine_file(path)?;
+pub fn load(path: &Path, resolver: &dyn Resolver) -> Result<Config, LoadError> {
+    let examined = examine_file(path, resolver)?;
     examined.config.ok_or(LoadError::Faulty(examined.problems))
 }
 
-/// Reads and checks a text that is called `file` and whose paths are relative to `base_dir`.
+/// Reads and checks a text that is called `file`, whose paths are relative to `base_dir`, and that names nothing outside.
 ///
 /// # Errors
 /// Every fault, in order of place.
 pub fn parse(text: &str, file: &str, base_dir: &Path) -> Result<Config, Vec<Problem>> {
-    let examined = examine(text, file, base_dir);
+    parse_with(text, file, base_dir, &Nothing)
+}
+
+/// Like [`parse`]; what it names outside is looked up by `resolver`.
+///
+/// # Errors
+/// Every fault, in order of place.
+pub fn parse_with(text: &str, file: &str, base_dir: &Path, resolver: &dyn Resolver) -> Result<Config, Vec<Problem>> {
+    let examined = examine_with(text, file, base_dir, resolver);
     examined.config.ok_or(examined.problems)
 }
 
@@ -92,12 +104,12 @@ pub fn parse(text: &str, file: &str, base_dir: &Path) -> Result<Config, Vec<Prob
 ///
 /// # Errors
 /// [`LoadError::Unreadable`] alone.
-pub fn examine_file(path: &Path) -> Result<Examined, LoadError> {
+pub fn examine_file(path: &Path, resolver: &dyn Resolver) -> Result<Examined, LoadError> {
     let bytes = std::fs::read(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
     let base_dir = path.parent().unwrap_or(Path::new(""));
     let file = path.display().to_string();
     match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(examine(text, &file, base_dir)),
+        Ok(text) => Ok(examine_with(text, &file, base_dir, resolver)),
         Err(error) => {
             let readable = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             let mut faults = Faults::default();
@@ -111,6 +123,12 @@ pub fn examine_file(path: &Path) -> Result<Examined, LoadError> {
 /// Like [`parse`], with all that can be said of a faulty text too.
 #[must_use]
 pub fn examine(text: &str, file: &str, base_dir: &Path) -> Examined {
+    examine_with(text, file, base_dir, &Nothing)
+}
+
+/// Like [`parse_with`], with all that can be said of a faulty text too.
+#[must_use]
+pub fn examine_with(text: &str, file: &str, base_dir: &Path, resolver: &dyn Resolver) -> Examined {
     let mut faults = Faults::default();
     let Some(table) = tree::read(text, &mut faults) else {
         return Examined {
@@ -123,7 +141,7 @@ pub fn examine(text: &str, file: &str, base_dir: &Path) -> Examined {
     let is_torn = !faults.is_empty();
     let root = Section::root(&table);
     refuse_unknown_tables(&table, &mut faults);
-    let (config, notices, declared) = checked_config(&root, base_dir, &mut faults);
+    let (config, notices, declared) = checked_config(&root, base_dir, resolver, &mut faults);
     if is_torn {
         // A line that could not be read may be the one that holds what seems to be missing.
         faults.forget_missing();
@@ -146,6 +164,7 @@ fn refuse_unknown_tables(table: &tree::Table, faults: &mut Faults) {
 fn checked_config(
     root: &Section<'_>,
     base_dir: &Path,
+    resolver: &dyn Resolver,
     faults: &mut Faults,
 ) -> (Option<Config>, Vec<String>, (usize, usize)) {
     let arena = settings::arena(root, base_dir, faults);
@@ -156,18 +175,30 @@ fn checked_config(
     let paper = settings::paper(root, &markets.markets, faults);
     let risk = settings::risk(root, faults);
     let promotion = promotion::promotion(root, faults);
+    let registry = settings::registry(root, base_dir, faults);
     settings::unbuilt(root, faults);
     let quotes = feed.as_ref().map(|feed| settings::place_quotes(feed, &markets, faults));
+    let places = arena.as_ref().map(|arena| Places {
+        base: base_dir.to_owned(),
+        registry: arena.config.models.clone(),
+        registry_name: registry_name(root),
+        data: arena.config.data.clone(),
+        mlflow: registry.as_ref().and_then(|registry| registry.mlflow.clone()),
+        onnxruntime: registry.as_ref().and_then(|registry| registry.onnxruntime.clone()),
+    });
     let around = models::Surroundings {
         markets: &markets,
         paper: paper.as_ref(),
         promotion: promotion.as_ref(),
         seed: arena.as_ref().map(|arena| arena.config.seed),
-        registry: registry_name(root),
+        model_deadline: arena.as_ref().map(|arena| arena.config.model_deadline),
+        places: places.as_ref(),
+        resolver,
     };
     let expanded = models::models(root, &around, faults);
     let declared = (expanded.declared, markets.declared.len());
     let mut notices = markets.notices.clone();
+    notices.extend(expanded.notices);
     notices.extend(notices_of(feed.as_ref(), promotion.as_ref(), declared));
     let build = || -> Option<Config> {
         let (mut arena, mut feed) = (arena?, feed?);
@@ -185,7 +216,10 @@ fn checked_config(
             paper: paper?,
             risk: risk?,
             promotion: promotion?,
+            registry: registry?,
             candidates: expanded.candidates,
+            pins: expanded.pins,
+            warmups: expanded.warmups,
             notices: notices.clone(),
             hash: String::new(),
             canonical: String::new(),

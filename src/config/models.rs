@@ -1,6 +1,7 @@
 //! `[[models]]`: from entries to candidates, every check of one key against another included.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::domain::{
     Candidate, ContentHash, Costs, Decimal, DirectionFilter, EpicIdx, Market, Micros, ModelId, ModelSpec, PriceDelta,
@@ -9,16 +10,17 @@ use crate::domain::{
 
 use super::canonical;
 use super::checked::{PaperConfig, PromotionConfig};
+use super::outside::{Places, Resolver, TrainedVersion};
 use super::problem::{Faults, MISSING, UNKNOWN};
 use super::promotion;
 use super::raw;
 use super::read::{DecimalRange, Field, FloatRange, Section};
 use super::settings::{self, HOUR, Markets, UNITS_MAX, YEAR};
 use super::sweep::{CANDIDATES_MAX, Choice, Spot, Sweep, seat_seed};
+use super::trained;
 use super::tree::Value;
 
 /// What the entries are checked against; a table with a fault is `None`, and what needs it is not checked.
-#[derive(Debug)]
 pub(super) struct Surroundings<'c> {
     /// `[[markets]]`.
     pub(super) markets: &'c Markets,
@@ -28,8 +30,12 @@ pub(super) struct Surroundings<'c> {
     pub(super) promotion: Option<&'c PromotionConfig>,
     /// `[arena] seed`.
     pub(super) seed: Option<u64>,
-    /// `[arena] models` as written.
-    pub(super) registry: String,
+    /// `[arena] model_deadline`.
+    pub(super) model_deadline: Option<Micros>,
+    /// Where what is named lies; `None` where `[arena]` has a fault.
+    pub(super) places: Option<&'c Places>,
+    /// Who looks it up.
+    pub(super) resolver: &'c dyn Resolver,
 }
 
 /// What became of the entries.
@@ -39,6 +45,27 @@ pub(super) struct Expanded {
     pub(super) candidates: Vec<Candidate>,
     /// How many are declared, faulty ones and trained ones too.
     pub(super) declared: usize,
+    /// Remarks that are no faults, each once.
+    pub(super) notices: Vec<String>,
+    /// References whose exact form is another, and that form.
+    pub(super) pins: Vec<(String, String)>,
+    /// The data set that a stream begins with.
+    pub(super) warmups: BTreeMap<(EpicIdx, Resolution), String>,
+}
+
+impl Expanded {
+    pub(super) fn notice(&mut self, text: String) {
+        if !self.notices.contains(&text) {
+            self.notices.push(text);
+        }
+    }
+}
+
+/// A reference with what it led to.
+#[derive(Clone, Debug)]
+pub(super) struct Reference {
+    pub(super) written: String,
+    pub(super) version: Arc<TrainedVersion>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,14 +74,16 @@ enum Kind {
     MeanReversion,
     Breakout,
     Random,
+    Process,
 }
 
 impl Kind {
-    const WORDS: [(&'static str, Self); 4] = [
+    const WORDS: [(&'static str, Self); 5] = [
         ("momentum", Self::Momentum),
         ("mean_reversion", Self::MeanReversion),
         ("breakout", Self::Breakout),
         ("random", Self::Random),
+        ("process", Self::Process),
     ];
 
     fn params(self) -> &'static [&'static str] {
@@ -62,28 +91,33 @@ impl Kind {
             Self::Momentum | Self::MeanReversion => &["lookback", "threshold"],
             Self::Breakout => &["lookback"],
             Self::Random => &["rate"],
+            Self::Process => &["command", "files", "deadline", "lookback"],
         }
     }
 }
 
 /// Every key of an entry with the values that it takes.
-struct Entry<'t> {
-    section: Section<'t>,
-    params: Section<'t>,
+pub(super) struct Entry<'t> {
+    pub(super) section: Section<'t>,
+    pub(super) params: Section<'t>,
     sweep: Sweep<'t>,
     name: Choice<String>,
     epic: Choice<String>,
-    bar: Choice<Resolution>,
+    pub(super) bar: Choice<Resolution>,
     kind: Choice<Kind>,
-    model: Choice<String>,
-    lookback: Choice<u32>,
+    pub(super) model: Choice<Reference>,
+    pub(super) lookback: Choice<u32>,
     params_threshold: Choice<f64>,
     rate: Choice<f64>,
-    threshold: Choice<f64>,
-    max_distance: Choice<()>,
+    pub(super) command: Choice<Vec<String>>,
+    pub(super) files: Choice<Vec<String>>,
+    pub(super) deadline: Choice<Micros>,
+    pub(super) threshold: Choice<f64>,
+    pub(super) max_distance: Choice<MaxDistance>,
+    warmup: Choice<String>,
     direction: Choice<DirectionFilter>,
     predict_every: Choice<u32>,
-    hold: Choice<Micros>,
+    pub(super) hold: Choice<Micros>,
     stop: Choice<Decimal>,
     limit: Choice<Decimal>,
     size: Choice<Decimal>,
@@ -100,7 +134,7 @@ pub(super) fn models(root: &Section<'_>, around: &Surroundings<'_>, faults: &mut
     }
     let mut names = BTreeMap::new();
     for section in sections {
-        let entry = Entry::read(section, faults);
+        let entry = Entry::read(section, around, faults);
         let n = entry.sweep.combinations().filter(|n| out.declared.saturating_add(*n) <= CANDIDATES_MAX);
         let Some(n) = n else {
             let at = entry.section.get("sweep").map_or(entry.section.at(), |sweep| sweep.node.at);
@@ -109,15 +143,16 @@ pub(super) fn models(root: &Section<'_>, around: &Surroundings<'_>, faults: &mut
             continue;
         };
         out.declared += n;
-        entry.expand(around, &mut names, &mut out.candidates, faults);
+        entry.expand(around, &mut names, &mut out, faults);
     }
     out
 }
 
 impl<'t> Entry<'t> {
-    fn read(section: Section<'t>, faults: &mut Faults) -> Self {
+    fn read(section: Section<'t>, around: &Surroundings<'_>, faults: &mut Faults) -> Self {
         let params = section.section("params", faults);
         let sweep = Sweep::read(&section, faults);
+        let has_kind = section.get("kind").is_some() || sweep.axis("kind").is_some();
         let points = |f: &Field<'_>, faults: &mut Faults| f.decimal(faults, DecimalRange::positive(UNITS_MAX));
         macro_rules! choice {
             ($key:literal, $or_default:literal, $read:expr) => {
@@ -134,12 +169,17 @@ impl<'t> Entry<'t> {
             epic: choice!("epic", false, |f, faults| f.words(faults, "an epic of [[markets]]").map(str::to_owned)),
             bar: choice!("bar", true, bar),
             kind: choice!("kind", false, |f, faults| f.one_of(faults, &Kind::WORDS, raw::KINDS)),
-            model: choice!("model", false, reference),
+            // Beside a kind it is a fault of its own, wherever it leads.
+            model: choice!("model", false, |f, faults| (!has_kind).then(|| trained::reference(f, around, faults))?),
             lookback: param!("lookback", |f, faults| f.count(faults, 1..=100_000)),
             params_threshold: param!("threshold", |f, faults| f.float(faults, FloatRange::From(0.0, 1_000.0))),
             rate: param!("rate", |f, faults| f.float(faults, FloatRange::Above(0.0, 1.0))),
+            command: param!("command", trained::words),
+            files: param!("files", trained::words),
+            deadline: param!("deadline", |f, faults| f.length(faults, Micros(1_000), HOUR)),
             threshold: choice!("threshold", false, |f, faults| f.float(faults, FloatRange::Above(0.0, 1_000.0))),
             max_distance: choice!("max_distance", false, max_distance),
+            warmup: choice!("warmup", false, |f, faults| trained::data_set(f, around, faults)),
             direction: choice!("direction", true, |f, faults| {
                 let words = [
                     ("long", DirectionFilter::Long),
@@ -149,7 +189,7 @@ impl<'t> Entry<'t> {
                 f.one_of(faults, &words, raw::DIRECTIONS)
             }),
             predict_every: choice!("predict_every", true, |f, faults| f.count(faults, 1..=1_000_000)),
-            hold: choice!("hold", true, |f, faults| f.length(faults, Micros::SECOND, YEAR)),
+            hold: choice!("hold", false, |f, faults| f.length(faults, Micros::SECOND, YEAR)),
             stop: choice!("stop", true, points),
             limit: choice!("limit", true, points),
             size: choice!("size", true, points),
@@ -165,7 +205,7 @@ impl<'t> Entry<'t> {
         &self,
         around: &Surroundings<'_>,
         names: &mut BTreeMap<String, String>,
-        candidates: &mut Vec<Candidate>,
+        out: &mut Expanded,
         faults: &mut Faults,
     ) {
         let mut combination = vec![0; self.sweep.axes.len()];
@@ -180,7 +220,8 @@ impl<'t> Entry<'t> {
                     faults.push(spot.at, &self.section.path_of("name"), spot.text.clone(), want);
                 }
             }
-            candidates.extend(self.candidate(name, &combination, around, faults));
+            let candidate = self.candidate(name, &combination, around, out, faults);
+            out.candidates.extend(candidate);
             if !self.sweep.advance(&mut combination) {
                 return;
             }
@@ -194,7 +235,7 @@ impl<'t> Entry<'t> {
             None if written.is_there => return None,
             None => match (self.kind.of(combination).value, &self.model.of(combination).value) {
                 (Some(kind), _) => Kind::WORDS.iter().find(|(_, k)| *k == kind)?.0.to_owned(),
-                (None, Some(reference)) => reference.split('@').next().unwrap_or_default().to_owned(),
+                (None, Some(reference)) => reference.version.name.clone(),
                 (None, None) => return None,
             },
         };
@@ -206,9 +247,11 @@ impl<'t> Entry<'t> {
         name: Option<String>,
         at: &[usize],
         around: &Surroundings<'_>,
+        out: &mut Expanded,
         faults: &mut Faults,
     ) -> Option<Candidate> {
-        let spec = self.spec(name.as_deref(), at, around, faults);
+        let spec = self.spec(name.as_deref(), at, around, out, faults);
+        let hold = self.hold_of(at, faults);
         let placed = self.market(at, around, faults);
         let market = placed.map(|(_, market)| market);
         let stop = self.distance(self.stop.of(at), market, faults);
@@ -247,6 +290,9 @@ impl<'t> Entry<'t> {
         {
             cap_at.fault(faults, want);
         }
+        if let (Some((epic, market)), Some(bar)) = (placed, bar_at.value) {
+            self.note_stream((epic, market), bar, at, out, faults);
+        }
         let (epic, market) = placed?;
         let (paper, promotion) = (around.paper?, around.promotion?);
         let costs = Costs { latency: paper.latency, slippage: market.distance(paper.slippage_points)? };
@@ -256,15 +302,22 @@ impl<'t> Entry<'t> {
             size_at.fault(faults, "a size at which stop, limit and gap stay below 1000000000 in money");
             return None;
         }
+        let spec = spec?;
+        let version = self.model.of(at).value.as_ref().map(|reference| &reference.version);
+        let gate = match &spec {
+            ModelSpec::Trained { max_distance, .. } => *max_distance,
+            _ => None,
+        };
         let mut candidate = Candidate {
             id: ModelId::from(name?),
-            version: "0".to_owned(),
+            version: version.map_or_else(|| "0".to_owned(), |version| version.version.clone()),
             epic,
             resolution: bar_at.value?,
-            spec: spec?,
+            lineage: version.map(|version| Arc::new(version.lineage(gate))),
+            spec,
             direction: self.direction.of(at).value?,
             predict_every: self.predict_every.of(at).value?,
-            hold: self.hold.of(at).value?,
+            hold: hold?,
             stop_points: stop_at.value?,
             limit_points: self.limit.of(at).value?,
             stop,
@@ -278,30 +331,41 @@ impl<'t> Entry<'t> {
         Some(candidate)
     }
 
-    /// What predicts; `None` with a fault noted, and for every trained version.
+    /// The time exit: as written, or the horizon that the model was trained for.
+    fn hold_of(&self, at: &[usize], faults: &mut Faults) -> Option<Micros> {
+        let (hold, model) = (self.hold.of(at), self.model.of(at));
+        match &model.value {
+            _ if hold.is_there => hold.value,
+            Some(reference) => Some(reference.version.horizon()),
+            None => {
+                if !model.is_there {
+                    self.section.miss("hold", faults);
+                }
+                None
+            }
+        }
+    }
+
+    /// What predicts; `None` with a fault noted.
     fn spec(
         &self,
         name: Option<&str>,
         at: &[usize],
         around: &Surroundings<'_>,
+        out: &mut Expanded,
         faults: &mut Faults,
     ) -> Option<ModelSpec> {
         let (kind_at, model_at) = (self.kind.of(at), self.model.of(at));
         if model_at.is_there {
             if kind_at.is_there {
                 model_at.fault(faults, "either kind or model, not both");
-            } else if model_at.value.is_some() {
-                let want = format!(
-                    "a version in the registry `{}/` (no registry holds it yet: training and the registry are to come)",
-                    around.registry.trim_end_matches('/')
-                );
-                model_at.fault(faults, want);
-                self.refuse_params("a trained version, which has no params", &[], at, faults);
+                return None;
             }
-            return None;
+            self.refuse_params("a trained version, which has no params", &[], at, faults);
+            return self.trained(model_at.value.as_ref()?, at, out, faults);
         }
         if !kind_at.is_there {
-            let want = format!("a rule ({}) or, with `model`, a trained version", raw::KINDS);
+            let want = format!("a kind ({}) or, with `model`, a trained version", raw::KINDS);
             faults.push(self.section.at(), &self.section.path_of("kind"), MISSING, want);
         }
         for (key, spot_at, path) in [
@@ -333,14 +397,42 @@ impl<'t> Entry<'t> {
                 let rate = self.required("rate", self.rate.of(at), faults)?;
                 Some(ModelSpec::Random { rate, seed: seat_seed(around.seed?, name?) })
             }
+            Kind::Process => self.process(at, around, out, faults),
         }
     }
 
-    fn required<T: Copy>(&self, key: &str, spot: &Spot<T>, faults: &mut Faults) -> Option<T> {
+    pub(super) fn required<T: Clone>(&self, key: &str, spot: &Spot<T>, faults: &mut Faults) -> Option<T> {
         if !spot.is_there {
             self.params.miss(key, faults);
         }
-        spot.value
+        spot.value.clone()
+    }
+
+    /// Notes what the stream of a combination begins with, and what is odd about a trained version there.
+    fn note_stream(
+        &self,
+        (epic, market): (EpicIdx, &Market),
+        bar: Resolution,
+        at: &[usize],
+        out: &mut Expanded,
+        faults: &mut Faults,
+    ) {
+        if let Some(reference) = &self.model.of(at).value
+            && reference.version.symbol != market.epic.as_str()
+        {
+            let (path, version) = (self.section.path(), &reference.version);
+            out.notice(format!("{path}: {} was trained on {}, not on {}", version.exact, version.symbol, market.epic));
+        }
+        let spot = self.warmup.of(at);
+        if let Some(name) = &spot.value {
+            let known = out.warmups.entry((epic, bar)).or_insert_with(|| name.clone());
+            if known != name {
+                spot.fault(
+                    faults,
+                    format!("{known:?}, which another model begins the bars of {} {bar} with", market.epic),
+                );
+            }
+        }
     }
 
     /// Refuses parameters that the kind does not take; unknown ones have been refused before.
@@ -349,6 +441,9 @@ impl<'t> Entry<'t> {
             ("lookback", self.lookback.of(at).there()),
             ("threshold", self.params_threshold.of(at).there()),
             ("rate", self.rate.of(at).there()),
+            ("command", self.command.of(at).there()),
+            ("files", self.files.of(at).there()),
+            ("deadline", self.deadline.of(at).there()),
         ];
         for (key, spot) in given {
             if let (Some((place, path)), false) = (spot, taken.contains(&key)) {
@@ -396,7 +491,7 @@ impl<'t> Entry<'t> {
 
 impl<T> Spot<T> {
     /// Place and name, if it is written.
-    fn there(&self) -> Option<(usize, &str)> {
+    pub(super) fn there(&self) -> Option<(usize, &str)> {
         self.is_there.then_some((self.at, self.path.as_str()))
     }
 }
@@ -419,20 +514,25 @@ fn bar(field: &Field<'_>, faults: &mut Faults) -> Option<Resolution> {
     length.and_then(Resolution::new).or_else(|| field.fault(faults, WANT))
 }
 
-fn reference(field: &Field<'_>, faults: &mut Faults) -> Option<String> {
-    const WANT: &str = "a reference such as \"name@version\"";
-    let text = field.words(faults, WANT)?.to_owned();
-    if text.trim().is_empty() { field.fault(faults, WANT) } else { Some(text) }
+/// How near a case must be to what a model has learned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum MaxDistance {
+    /// The distance that this share of its training rows keeps within.
+    Quantile(f64),
+    /// This distance.
+    Absolute(f64),
 }
 
-fn max_distance(field: &Field<'_>, faults: &mut Faults) -> Option<()> {
+fn max_distance(field: &Field<'_>, faults: &mut Faults) -> Option<MaxDistance> {
     const WANT: &str = "a quantile above 0, at most 1, or { absolute = DISTANCE }";
     match field.value() {
-        Value::Integer(_) | Value::Float(_) => field.float(faults, FloatRange::Above(0.0, 1.0)).map(|_| ()),
+        Value::Integer(_) | Value::Float(_) => {
+            field.float(faults, FloatRange::Above(0.0, 1.0)).map(MaxDistance::Quantile)
+        }
         Value::Table(table) => match table.entries.as_slice() {
             [only] if only.key == "absolute" => Field::of(&only.node, format!("{}.absolute", field.path))
                 .float(faults, FloatRange::Above(0.0, 1e9))
-                .map(|_| ()),
+                .map(MaxDistance::Absolute),
             _ => field.fault(faults, WANT),
         },
         _ => field.fault(faults, WANT),

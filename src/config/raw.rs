@@ -53,8 +53,8 @@ use Otherwise::{Nothing, Required, Value};
 
 /// What every text of an enumerated key may be; shared with the readers.
 pub(super) const DIRECTIONS: &str = "\"long\", \"short\" or \"both\"";
-/// The kinds of rules.
-pub(super) const KINDS: &str = "\"momentum\", \"mean_reversion\", \"breakout\" or \"random\"";
+/// The kinds of models that are not trained.
+pub(super) const KINDS: &str = "\"momentum\", \"mean_reversion\", \"breakout\", \"random\" or \"process\"";
 
 /// Every key, table by table.
 #[rustfmt::skip] // a table is read by its rows
@@ -158,30 +158,35 @@ pub const KEYS: &[Key] = &[
     key("promotion", "max_idle_days", "whole number", "days", "1 to 100000", Value("60"), "Retires a candidate that has closed nothing for so long."),
     key("promotion", "anchor", "text", "", "a file, an http(s) address, or nothing", Value("\"\""), "Where the head of the audit chain is noted as well, out of this machine's reach: a file is appended to, an address gets a POST. Relative to the configuration file."),
     // Other parts to come.
-    unbuilt("registry", "mlflow", "\"\"", "the registry in MLflow"),
+    key("registry", "mlflow", "text", "", "\"\", or http://HOST:PORT or https://HOST:PORT", Value("\"\""), "The MLflow server: trainings are logged to it, `model = \"mlflow:…\"` is fetched from it, and the alias `champion` is kept there. Empty: that of MLFLOW_TRACKING_URI, else none. Name and password, or a token, stand in the variables that MLflow's own client reads."),
+    key("registry", "onnxruntime", "path", "", "\"\", or a library", Value("\"\""), "The library of ONNX Runtime (libonnxruntime.so), for models in the ONNX format; relative to the configuration file. Empty: that of ORT_DYLIB_PATH, else none. Needs the cargo feature `onnx`."),
     unbuilt("mirror", "sql", "\"\"", "the SQL mirror"),
     unbuilt("cluster", "nats", "\"\"", "several machines over NATS"),
     // [[models]]
     key("models[]", "name", "text", "", "1 to 64 of letters, digits, `.`, `_`, `-`", Nothing("the kind"), "The candidate's name; swept values are added to it. Each candidate's name is unique."),
     key("models[]", "epic", "text", "", "an epic of [[markets]]", Nothing("the only market"), "Its market; to be written where there are several."),
     key("models[]", "bar", "length of time", "", "1s to 1h in whole seconds, dividing a day", Value("\"1m\""), "The length of its bars."),
-    key("models[]", "kind", "text", "", KINDS, Nothing("then `model` is required"), "A rule."),
-    key("models[]", "model", "text", "", "name@version", Nothing("then `kind` is required"), "A trained version of the registry. No registry holds any yet, so that `check` reports it."),
-    key("models[]", "params", "table", "", "the keys of its kind", Nothing("no parameters"), "The rule's parameters, below."),
+    key("models[]", "kind", "text", "", KINDS, Nothing("then `model` is required"), "A rule, or a strategy of your own (docs/MODELS.md)."),
+    key("models[]", "model", "text", "", "name@version, name@alias, mlflow:name/version or mlflow:name@alias", Nothing("then `kind` is required"), "A trained version of the registry, or of MLflow. An alias is followed once: the arena keeps to the version that it led to."),
+    key("models[]", "params", "table", "", "the keys of its kind", Nothing("no parameters"), "The parameters of its kind, below."),
     key("models[]", "threshold", "number", "ratio", "above 0, to 1000; with `model` alone", Nothing("1"), "A trained model trades when `y_pred` is beyond it (short: below 2 less it). A rule has `params.threshold`."),
-    key("models[]", "max_distance", "number or table", "", "a quantile above 0, to 1, or { absolute = above 0 }; with `model` alone", Nothing("no gate"), "The nearness gate of a trained model."),
+    key("models[]", "max_distance", "number or table", "", "a quantile above 0, to 1, or { absolute = above 0 }; with `model` alone", Nothing("no gate"), "The nearness gate of a trained model: beyond the distance that this share of its training rows keeps within, or beyond this distance, it takes no stance."),
+    key("models[]", "warmup", "text", "", "a data set of `arena fetch`, of the same bars", Nothing("a data set of its epic in `data/history`, if there is one"), "What its stream's windows begin with in a new store, where it ends right before the first quote. Never evidence."),
     key("models[]", "direction", "text", "", DIRECTIONS, Value("\"both\""), "The sides that it may take."),
     key("models[]", "predict_every", "whole number", "bars", "1 to 1000000", Value("1"), "Bars between predictions."),
-    key("models[]", "hold", "length of time", "", "1s to 366d", Required, "The time exit, from the fill."),
+    key("models[]", "hold", "length of time", "", "1s to 366d", Nothing("required; with `model` the horizon that it was trained for"), "The time exit, from the fill."),
     key("models[]", "stop", "number", "points from the fill", "above 0, to 1000000, at least stop_min_points", Required, "A model without stop, limit and hold is refused."),
     key("models[]", "limit", "number", "points from the fill", "above 0, to 1000000", Required, "A model without stop, limit and hold is refused."),
     key("models[]", "size", "number", "size", "above 0, to 1000000, at least size_min", Value("1.0"), "Its size in every trade."),
     key("models[]", "floor_r", "number", "R", "1 to 1000", Nothing("promotion.floor_r"), "Its own B."),
     key("models[]", "cap_r", "number", "R", "above promotion.keep_edge_r and min_useful_edge_r, to 1000", Nothing("promotion.cap_r"), "Its own H."),
     key("models[]", "sweep", "table of key = list", "", "keys of this table, `\"params.lookback\"` too", Nothing("no sweep"), "Every combination of the listed values becomes a candidate, the last key changing fastest."),
-    key("models[].params", "lookback", "whole number", "bars", "1 to 100000", Required, "momentum, mean_reversion, breakout: how far back the rule looks."),
+    key("models[].params", "lookback", "whole number", "bars", "1 to 100000", Nothing("required; `process`: 0"), "momentum, mean_reversion, breakout: how far back the rule looks. process: how far back an answer may rest on bars; they are fed again after a restart."),
     key("models[].params", "threshold", "number", "ratio less one", "0 to 1000", Value("0"), "momentum, mean_reversion: the least move."),
     key("models[].params", "rate", "number", "probability", "above 0, to 1", Required, "random: the chance of a signal at a bar."),
+    key("models[].params", "command", "list of texts", "", "1 to 1000 texts", Required, "process: the program and its arguments, started in the folder of the configuration file."),
+    key("models[].params", "files", "list of paths", "", "files, relative to the configuration file", Nothing("the arguments that are files"), "process: what the strategy is made of. Its identity is the SHA-256 over the command and these files."),
+    key("models[].params", "deadline", "length of time", "", "1ms to arena.model_deadline", Value("\"200ms\""), "process: how long an answer may take in a live run."),
 ];
 
 /// The tables of a file, with what is said of each.
@@ -199,7 +204,7 @@ const TABLES: &[(&str, &str, &str)] = &[
     ("mirror", "[mirror]", "A copy of the records in a database."),
     ("cluster", "[cluster]", "More than one machine."),
     ("models[]", "[[models]]", "One for each rule or trained model. At least one."),
-    ("models[].params", "[models.params]", "The parameters of a rule."),
+    ("models[].params", "[models.params]", "The parameters of a kind."),
 ];
 
 /// The key `name` of `table`.

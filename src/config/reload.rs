@@ -136,6 +136,12 @@ fn fixed(config: &Config) -> Vec<(&'static str, &'static str, String)> {
         ("feed.quotes", "the feed is running", quotes.join(", ")),
         ("bars.grace", "bars are being made", bars.grace.to_string()),
         ("bars.reset_after", "bars are being made", bars.reset_after.to_string()),
+        ("registry.mlflow", "the champion's alias is kept there", config.registry.mlflow.clone().unwrap_or_default()),
+        (
+            "registry.onnxruntime",
+            "the library is loaded",
+            config.registry.onnxruntime.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+        ),
         ("server.listen", "the server is listening", config.listen.to_string()),
     ]
 }

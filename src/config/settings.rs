@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::{Epic, EpicIdx, Market, Micros, Money, PriceDelta, Session, Size};
 
-use super::checked::{ArenaConfig, BarsConfig, FeedConfig, FeedSource, PaperConfig, RiskConfig};
+use super::checked::{ArenaConfig, BarsConfig, FeedConfig, FeedSource, PaperConfig, RegistryConfig, RiskConfig};
 use super::problem::{Faults, MISSING};
 use super::read::{DecimalRange, Field, FloatRange, Section};
 use super::tree::Value;
@@ -328,7 +328,29 @@ pub(super) fn risk(root: &Section<'_>, faults: &mut Faults) -> Option<RiskConfig
 
 /// Looks at the tables of parts that do not exist yet.
 pub(super) fn unbuilt(root: &Section<'_>, faults: &mut Faults) {
-    for name in ["ig", "registry", "mirror", "cluster"] {
+    for name in ["ig", "mirror", "cluster"] {
         root.section(name, faults).refuse_unbuilt(faults);
     }
+}
+
+/// Reads `[registry]`.
+pub(super) fn registry(root: &Section<'_>, base_dir: &Path, faults: &mut Faults) -> Option<RegistryConfig> {
+    let s = root.section("registry", faults);
+    let mlflow = s.field("mlflow", faults).and_then(|f| {
+        const WANT: &str = "\"\", or an address such as http://127.0.0.1:5000, without name and password";
+        let text = f.words(faults, WANT)?;
+        let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        match host {
+            _ if text.is_empty() => Some(None),
+            Some(host) if !host.is_empty() && !host.starts_with('/') && !host.contains(['@', '?', '#', ' ']) => {
+                Some(Some(text.to_owned()))
+            }
+            _ => f.fault(faults, WANT),
+        }
+    });
+    let onnxruntime = s.field("onnxruntime", faults).and_then(|f| match f.words(faults, "a path")? {
+        "" => Some(None),
+        _ => path(&f, base_dir, faults).map(Some),
+    });
+    Some(RegistryConfig { mlflow: mlflow?, onnxruntime: onnxruntime? })
 }

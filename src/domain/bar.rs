@@ -112,6 +112,27 @@ impl<T> Deref for Span<T> {
     }
 }
 
+/// A bar that closed, by its prices alone: what journals and data sets keep of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastBar {
+    /// Its first moment.
+    pub start: UtcMicros,
+    /// The bid.
+    pub bid: Ohlc,
+    /// The offer.
+    pub offer: Ohlc,
+    /// Quotes in it; 0 where they were never known.
+    pub ticks: u32,
+}
+
+impl PastBar {
+    /// The closing mid, doubled so that it is exact, as [`Bar::mids2`] has it.
+    #[must_use]
+    pub fn mid2(&self) -> f64 {
+        (self.bid.close.micros() + self.offer.close.micros()) as f64
+    }
+}
+
 /// Quotes of one epic over `[start, end)`, with the quotes themselves where they are known.
 #[derive(Clone, Debug)]
 pub struct Bar {

@@ -1,12 +1,16 @@
 //! A candidate: one entry of `arena.toml` after sweeps are expanded, frozen and addressed by its content.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ContentHash, Costs, Decimal, Direction, EpicIdx, Market, Micros, ModelId, ModelTicket, PriceDelta, Resolution, Size,
+    ContentHash, Costs, Decimal, Direction, EpicIdx, Lineage, Market, Micros, ModelId, ModelTicket, PriceDelta,
+    Resolution, Size,
 };
 
-/// What predicts. Every kind states its parameters; later kinds carry the hash of their artefact.
+/// What predicts. Every kind states its parameters; a trained model carries the hash of its artefact, a strategy of the
+/// user's own that of its files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ModelSpec {
@@ -36,6 +40,30 @@ pub enum ModelSpec {
         /// Its generator's seed: the arena's seed mixed with the candidate's name, so that it is part of its content.
         seed: u64,
     },
+    /// A version of the registry: long where its estimate is above `threshold`, short where it is below 2 less it.
+    Trained {
+        /// SHA-256 of the fitted content.
+        artefact: ContentHash,
+        /// What its rows are made of, in canonical text.
+        features: String,
+        /// A ratio.
+        threshold: f64,
+        /// The nearness gate: beyond this distance from what it has learned it takes no stance.
+        max_distance: Option<f64>,
+        /// Bars back that its rows need.
+        lookback: u32,
+    },
+    /// The user's own strategy: a child process that is given bars as lines and answers with lines.
+    Process {
+        /// SHA-256 over the command and its files.
+        program: ContentHash,
+        /// The program and its arguments.
+        command: Vec<String>,
+        /// Bars back that an answer may rest on: those before are not fed again after a restart.
+        lookback: u32,
+        /// How long an answer may take in a live run.
+        deadline: Micros,
+    },
 }
 
 impl ModelSpec {
@@ -43,9 +71,11 @@ impl ModelSpec {
     #[must_use]
     pub fn lookback(&self) -> usize {
         match self {
-            Self::Momentum { lookback, .. } | Self::MeanReversion { lookback, .. } | Self::Breakout { lookback } => {
-                *lookback as usize
-            }
+            Self::Momentum { lookback, .. }
+            | Self::MeanReversion { lookback, .. }
+            | Self::Breakout { lookback }
+            | Self::Trained { lookback, .. }
+            | Self::Process { lookback, .. } => *lookback as usize,
             Self::Random { .. } => 0,
         }
     }
@@ -96,7 +126,7 @@ pub struct RiskUnit {
 pub struct Candidate {
     /// Its name, sweep included.
     pub id: ModelId,
-    /// The version of what predicts; `0` for rules.
+    /// The version of what predicts, as the registry counts; `0` for rules.
     pub version: String,
     /// Its market, as a place in the configuration.
     pub epic: EpicIdx,
@@ -126,6 +156,8 @@ pub struct Candidate {
     pub risk: RiskUnit,
     /// SHA-256 of everything above but the name.
     pub content_hash: ContentHash,
+    /// Where a trained version came from. It identifies nothing: the artefact does.
+    pub lineage: Option<Arc<Lineage>>,
 }
 
 impl Candidate {

@@ -42,8 +42,21 @@ pub type Signal = Option<Direction>;
 pub struct Prediction {
     /// Predicted ratio of the exit price to the entry price; `None` for kinds that predict none.
     pub y_pred: Option<f64>,
+    /// How far the case lies from what the model has learned; `None` for kinds without neighbours.
+    pub distance: Option<f64>,
     /// Long, short or nothing, after threshold and gates, before the candidate's direction filter.
     pub signal: Signal,
+    /// Whether the nearness gate kept it from a stance.
+    pub is_abstained: bool,
+}
+
+impl Prediction {
+    /// A belief without a distance.
+    #[inline]
+    #[must_use]
+    pub fn of(y_pred: Option<f64>, signal: Signal) -> Self {
+        Self { y_pred, distance: None, signal, is_abstained: false }
+    }
 }
 
 /// An order made at the close of a bar, waiting for its first quote.

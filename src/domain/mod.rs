@@ -7,15 +7,17 @@ mod bar;
 mod candidate;
 mod deal;
 mod ids;
+mod lineage;
 mod market;
 mod quote;
 mod time;
 mod units;
 
-pub use bar::{Bar, Ohlc, Resolution, Span};
+pub use bar::{Bar, Ohlc, PastBar, Resolution, Span};
 pub use candidate::{Candidate, DirectionFilter, ModelSpec, RiskUnit};
 pub use deal::{CloseReason, Direction, Episode, OpenPosition, Order, Prediction, Signal, Trade};
 pub use ids::{ContentHash, DealId, DealReference, Epic, EpicIdx, ModelId, ModelTicket, SeatIdx, StreamIdx};
+pub use lineage::{DataOrigin, Lineage};
 pub use market::{Costs, Market, Session, SessionError, next_funding};
 pub use quote::{BadQuote, Tick};
 pub use time::{Micros, TimeError, UtcMicros};

@@ -1,10 +1,10 @@
 //! Quotes out of CSV, plain or gzip: good ones as [`Tick`]s in order of time, bad rows counted by kind.
 //!
-//! The header names the columns `time_utc` (ISO 8601) or `ts_ms` (milliseconds since 1970), `bid`, and `ask` or
-//! `offer`, in any order among others. A blank line is nothing; a row with more or fewer fields than the header is
-//! unparsable. Kinds are looked for in the order of [`BadQuote::ALL`], the first that fits counts.
+//! The header names the columns `time_utc` or `event_time_utc` (ISO 8601) or `ts_ms` (milliseconds since 1970), `bid`,
+//! and `ask` or `offer`, in any order among others. A blank line is nothing; a row with more or fewer fields than the
+//! header is unparsable. Kinds are looked for in the order of [`BadQuote::ALL`], the first that fits counts.
 
-use super::field::{self, MinuteMemo, TimeFormat};
+use super::field::{self, MillisMemo, MinuteMemo, TimeFormat};
 use super::lines::{Input, Lines};
 use super::{BadCounts, FeedError, OnBad};
 use crate::domain::{BadQuote, DecimalError, Price, Tick, UtcMicros};
@@ -34,7 +34,7 @@ impl Layout {
                 _ => None,
             }
         };
-        let time = only(&["time_utc", "ts_ms"])?;
+        let time = only(&["time_utc", "event_time_utc", "ts_ms"])?;
         let format = if header[time] == b"ts_ms" { TimeFormat::Millis } else { TimeFormat::Iso };
         Some(Self { time, format, bid: only(&["bid"])?, offer: only(&["ask", "offer"])?, fields: header.len() })
     }
@@ -45,13 +45,20 @@ impl Layout {
     }
 }
 
+/// What the row before says of the time of the next.
+#[derive(Clone, Copy, Debug, Default)]
+struct TimeMemo {
+    minute: MinuteMemo,
+    millis: MillisMemo,
+}
+
 /// Reads the good quotes of one file.
 #[derive(Debug)]
 pub struct QuoteReader {
     lines: Lines,
     layout: Layout,
     on_bad: OnBad,
-    memo: MinuteMemo,
+    memo: TimeMemo,
     /// Time of the last good quote.
     last: UtcMicros,
     /// Number of the line read last, the header included.
@@ -75,7 +82,7 @@ impl QuoteReader {
             lines,
             layout,
             on_bad,
-            memo: MinuteMemo::default(),
+            memo: TimeMemo::default(),
             last: UtcMicros(i64::MIN),
             line: 1,
             good: 0,
@@ -199,7 +206,7 @@ pub(super) fn read_header<L>(
 fn quick_rows(
     bytes: &[u8],
     format: TimeFormat,
-    memo: &mut MinuteMemo,
+    memo: &mut TimeMemo,
     last: &mut UtcMicros,
     out: &mut Vec<Tick>,
     len_max: usize,
@@ -219,10 +226,10 @@ fn quick_rows(
 
 /// A row of time, bid and offer in the plainest writing, and its length with its line end.
 #[inline]
-fn quick_row(rest: &[u8], format: TimeFormat, memo: &mut MinuteMemo) -> Option<(Tick, usize)> {
+fn quick_row(rest: &[u8], format: TimeFormat, memo: &mut TimeMemo) -> Option<(Tick, usize)> {
     let (time, n) = match format {
-        TimeFormat::Iso => memo.quick(rest)?,
-        TimeFormat::Millis => field::quick_millis(rest)?,
+        TimeFormat::Iso => memo.minute.quick(rest)?,
+        TimeFormat::Millis => memo.millis.quick(rest)?,
     };
     let rest = rest.get(n..)?.strip_prefix(b",")?;
     let (bid, m) = field::quick_price(rest)?;

@@ -101,19 +101,31 @@ fn eight_digits(bytes: &[u8]) -> (i64, usize) {
     let Some(chunk) = bytes.first_chunk::<8>() else {
         return few_digits(bytes);
     };
-    // A byte is a digit where it differs from '0' by at most 9; adding 0x76 lifts all others to the top bit. Carries
-    // out of a byte only reach bytes behind the first that is none.
-    let plain = u64::from_le_bytes(*chunk) ^ 0x3030_3030_3030_3030;
-    let others = (plain.wrapping_add(0x7676_7676_7676_7676) | plain) & 0x8080_8080_8080_8080;
-    let n = others.trailing_zeros() / 8;
+    let plain = u64::from_le_bytes(*chunk) ^ ZEROS;
+    let n = others(plain).trailing_zeros() / 8;
     if n == 0 {
         return (0, 0);
     }
+    (joined(plain, n), n as usize)
+}
+
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// The top bit of each byte that is no digit, of bytes less `'0'`: a digit is at most 9, and adding 0x76 lifts all
+/// others to the top bit.
+#[inline]
+fn others(plain: u64) -> u64 {
+    (((plain & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7676_7676_7676) | plain) & 0x8080_8080_8080_8080
+}
+
+/// The value of the first `n` digits, 1 to 8: each step joins neighbours of one, two and four digits.
+#[inline]
+fn joined(plain: u64, n: u32) -> i64 {
     let ones = plain << (64 - 8 * n);
     let twos = (ones.wrapping_mul(2_561) >> 8) & 0x00FF_00FF_00FF_00FF;
     let fours = (twos.wrapping_mul(6_553_601) >> 16) & 0x0000_FFFF_0000_FFFF;
     let all = fours.wrapping_mul(42_949_672_960_001) >> 32;
-    (i64::from(u32::try_from(all).expect("eight digits fit in 32 bits")), n as usize)
+    i64::from(u32::try_from(all).expect("eight digits fit in 32 bits"))
 }
 
 /// The same at the very end of the bytes at hand.
@@ -127,6 +139,27 @@ fn few_digits(bytes: &[u8]) -> (i64, usize) {
 /// written otherwise, is not above zero, or is too long to be sure of.
 #[inline]
 pub(super) fn quick_price(bytes: &[u8]) -> Option<(i64, usize)> {
+    short_price(bytes).or_else(|| long_price(bytes))
+}
+
+/// A price with a point that ends within eight bytes, as nearly all do: its digits are joined in one go.
+#[inline]
+fn short_price(bytes: &[u8]) -> Option<(i64, usize)> {
+    let plain = u64::from_le_bytes(*bytes.first_chunk()?) ^ ZEROS;
+    let others = others(plain);
+    let point = others.trailing_zeros() / 8;
+    let end = (others & others.wrapping_sub(1)).trailing_zeros() / 8;
+    // At least a digit before the point and one to six behind it; no second byte that is none gives 8.
+    if point == 0 || end > 7 || end <= point + 1 || end > point + 7 || bytes[point as usize] != b'.' {
+        return None;
+    }
+    let whole = plain & ((1 << (8 * point)) - 1);
+    let fraction = plain >> (8 * (point + 1)) << (8 * point);
+    let micros = joined(whole | fraction, end - 1) * TEN_TO[(7 + point - end) as usize];
+    (micros > 0).then_some((micros, end as usize))
+}
+
+fn long_price(bytes: &[u8]) -> Option<(i64, usize)> {
     let (whole, n) = digits(bytes);
     if n == 0 || n > 11 {
         return None;
@@ -144,11 +177,29 @@ pub(super) fn quick_price(bytes: &[u8]) -> Option<(i64, usize)> {
     (micros > 0).then_some((micros, n))
 }
 
-/// Reads whole milliseconds at the front of `bytes`, quickly: microseconds, and how many bytes.
-#[inline]
-pub(super) fn quick_millis(bytes: &[u8]) -> Option<(i64, usize)> {
-    let (millis, n) = digits(bytes);
-    (n > 0 && n < 16 && millis <= MILLIS_MAX).then_some((millis * 1_000, n))
+/// Reads whole milliseconds quickly by remembering the leading digits of the row before: a day shares them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MillisMemo {
+    text: [u8; 8],
+    value: i64,
+}
+
+impl MillisMemo {
+    /// The time at the front of `bytes` in microseconds, and how many bytes; `None` for whatever is written otherwise.
+    #[inline]
+    pub(super) fn quick(&mut self, bytes: &[u8]) -> Option<(i64, usize)> {
+        let head: &[u8; 8] = bytes.first_chunk()?;
+        if *head != self.text {
+            let (value, n) = eight_digits(head);
+            if n < 8 {
+                return (n > 0).then_some((value * 1_000, n));
+            }
+            *self = Self { text: *head, value };
+        }
+        let (low, n) = eight_digits(&bytes[8..]);
+        let millis = self.value * TEN_TO[n] + low;
+        (n < 8 && millis <= MILLIS_MAX).then_some((millis * 1_000, 8 + n))
+    }
 }
 
 /// Reads ISO times quickly by remembering the minute of the row before: most rows share it.
@@ -280,13 +331,27 @@ mod tests {
 
     proptest! {
         #[test]
+        fn quick_and_careful_stamps_agree(stamps in prop::collection::vec("(17040672|1)?[0-9]{0,9}x?", 1..20)) {
+            let mut memo = MillisMemo::default();
+            for stamp in stamps {
+                let text = format!("{stamp},1.5,1.6");
+                if let Some((micros, n)) = memo.quick(text.as_bytes()) {
+                    prop_assert_eq!(TimeFormat::Millis.read(&text.as_bytes()[..n]), Some(UtcMicros(micros)));
+                    prop_assert!(!text.as_bytes()[n].is_ascii_digit());
+                }
+            }
+        }
+
+        #[test]
         fn eight_at_once_are_as_few_one_by_one(bytes in prop::collection::vec(prop_oneof![b'0'..=b'9', any::<u8>()], 8)) {
             prop_assert_eq!(eight_digits(&bytes), few_digits(&bytes));
         }
 
         #[test]
-        fn quick_and_careful_prices_agree(text in "[0-9]{0,13}(\\.[0-9]{0,8})?") {
+        fn quick_and_careful_prices_agree(text in "[0-9]{0,13}(\\.[0-9]{0,8})?([,\n][0-9.,]{0,9})?") {
+            let field = text.split([',', '\n']).next().unwrap_or_default();
             if let Some((micros, n)) = quick_price(text.as_bytes()) {
+                prop_assert_eq!(n, field.len());
                 prop_assert_eq!(price(&text.as_bytes()[..n]).map(Price::micros), Ok(micros));
                 prop_assert!(text.as_bytes().get(n).is_none_or(|b| !b.is_ascii_digit()));
             }

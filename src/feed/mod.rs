@@ -12,6 +12,7 @@ mod lines;
 pub mod replay;
 pub mod session;
 pub mod synthetic;
+pub mod table;
 
 use std::sync::Arc;
 

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::csv::BLOCK_TICKS;
 use super::{BadCounts, Feed, FeedError, FeedEvent, QuoteBlock};
 use crate::domain::{EpicIdx, StreamIdx, Tick, UtcMicros};
+use crate::flow::Warmup;
 use crate::store::entry::{self, QuoteEntry, SessionEntry};
 use crate::store::{Lane, Store, StoreError};
 
@@ -41,6 +42,7 @@ pub struct Session {
     /// Quotes handed over, and how many there were to be at the last closing.
     closings: u64,
     closings_done: Arc<AtomicU64>,
+    warmups: Vec<Warmup>,
 }
 
 impl fmt::Debug for Session {
@@ -59,12 +61,26 @@ impl Session {
         if !lanes.iter().any(|lane| matches!(lane, Lane::Quotes(_))) {
             return Err(FeedError::Session("it holds no quotes".to_owned()));
         }
-        let mut closings = 0;
+        let (mut closings, mut warmups) = (0, Vec::new());
         for block in store.read(Lane::Session) {
-            let entries: Vec<SessionEntry> = entry::decode(Lane::Session, &block?)?;
-            closings += entries.iter().filter(|e| matches!(e, SessionEntry::Closed { .. })).count() as u64;
+            for entry in entry::decode(Lane::Session, &block?)? {
+                match entry {
+                    SessionEntry::Closed { .. } => closings += 1,
+                    SessionEntry::WarmedUp { stream, source, sha256, bars } => {
+                        warmups.push(Warmup { stream: StreamIdx(stream), source, sha256, bars });
+                    }
+                    _ => {}
+                }
+            }
         }
-        Ok(Self { stage: Stage::Ready(store), bad: BadCounts::default(), closings, closings_done: Arc::default() })
+        let (stage, bad, closings_done) = (Stage::Ready(store), BadCounts::default(), Arc::default());
+        Ok(Self { stage, bad, closings, closings_done, warmups })
+    }
+
+    /// What the windows of its streams began with.
+    #[must_use]
+    pub fn warmups(&self) -> &[Warmup] {
+        &self.warmups
     }
 
     fn begin(&mut self, store: Box<dyn Store>) -> Result<(), FeedError> {
@@ -206,8 +222,12 @@ impl<'a> Reader<'a> {
                     SessionEntry::Suspended { time, model, reason } => {
                         self.send(FeedEvent::Suspended { time, model, reason })?;
                     }
-                    // What was configured, went wrong or was reloaded is no part of what the market did.
-                    SessionEntry::Configured { .. } | SessionEntry::Fault { .. } | SessionEntry::Reloaded { .. } => {}
+                    // What was configured, went wrong or was reloaded is no part of what the market did, and what the
+                    // windows began with was told before the first quote.
+                    SessionEntry::Configured { .. }
+                    | SessionEntry::Fault { .. }
+                    | SessionEntry::Reloaded { .. }
+                    | SessionEntry::WarmedUp { .. } => {}
                 }
             }
         }

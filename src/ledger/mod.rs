@@ -4,6 +4,7 @@
 //! quote in hand, reads `[risk]`, or knows that live dealing exists.
 
 mod book;
+mod outcomes;
 mod read;
 mod score;
 mod terms;
@@ -11,9 +12,12 @@ mod terms;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 pub use book::{Book, Closing, Event};
+pub use outcomes::{Orders, Predicted, StreamLanes, Truth, read_predictions};
 pub use read::{SeatRecord, read_seat, read_trades};
 pub use score::Score;
 pub(crate) use terms::FundingClock;
 pub use terms::Terms;
+pub use trial::trial;

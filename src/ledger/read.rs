@@ -77,7 +77,10 @@ impl Assembly {
                 self.shared = Some(Shared { size, stop, limit, latency, bar, risk });
                 return Ok(None);
             }
-            SeatEntry::Predicted { time, prediction, is_acted } => SeatRecord::Predicted { time, prediction, is_acted },
+            SeatEntry::Predicted { time, prediction, is_acted }
+            | SeatEntry::Estimated { time, prediction, is_acted } => {
+                SeatRecord::Predicted { time, prediction, is_acted }
+            }
             SeatEntry::Ordered { time, direction, y_pred } => {
                 let shared = self.shared.as_ref().ok_or("an order before its registration")?;
                 let (from, until) = (time + shared.latency, time + shared.bar);

@@ -1,7 +1,8 @@
 //! What stays the same for every trade of a candidate: distances, costs, risk unit, and the step from price to money.
 
 use crate::domain::{
-    Candidate, Costs, Direction, Market, Micros, Money, PriceDelta, RiskUnit, Size, UtcMicros, next_funding,
+    Candidate, ContentHash, Costs, Decimal, Direction, Market, Micros, Money, PriceDelta, Resolution, RiskUnit, Size,
+    UtcMicros, next_funding,
 };
 use crate::store::entry::SeatEntry;
 
@@ -20,7 +21,7 @@ pub struct Terms {
     pub(crate) risk: RiskUnit,
     /// What the slippage of one fill costs.
     slip_cost: Money,
-    content_hash: crate::domain::ContentHash,
+    content_hash: ContentHash,
 }
 
 impl Terms {
@@ -42,6 +43,38 @@ impl Terms {
             slip_cost: market.money(candidate.costs.slippage, candidate.size),
             content_hash: candidate.content_hash,
             market: market.clone(),
+        }
+    }
+
+    /// Terms without a market or a candidate, for the past alone: a move of one in the price is one of money, the stop and
+    /// the slippage of both ways are the risk, and the overnight charge is that of an arena's default.
+    #[must_use]
+    pub fn of_prices(stop: PriceDelta, limit: PriceDelta, hold: Micros, bar: Resolution, costs: Costs) -> Self {
+        let whole = Decimal(1_000_000);
+        let market = Market {
+            epic: "".into(),
+            currency: String::new(),
+            point: PriceDelta::from_micros(whole.0),
+            value_per_point: Money::from_micros(whole.0),
+            size_min: Size::from_micros(whole.0),
+            stop_min_points: Decimal(0),
+            gap_allowance_points: Decimal(0),
+            funding_annual_rate: Decimal(25_000),
+            session: None,
+        };
+        let size = Size::from_micros(whole.0);
+        Self {
+            per_price: Some(1),
+            size,
+            stop,
+            limit,
+            hold,
+            bar: bar.length(),
+            costs,
+            risk: RiskUnit::of(&market, stop, PriceDelta::ZERO, size, &costs, 1.0, 1.0),
+            slip_cost: market.money(costs.slippage, size),
+            content_hash: ContentHash([0; 32]),
+            market,
         }
     }
 

@@ -96,5 +96,6 @@ pub(crate) fn candidate(name: &str, spec: ModelSpec, slippage: &str) -> Candidat
         costs,
         risk: RiskUnit::of(&market, points("8"), points("20"), size, &costs, 3.0, 1.25),
         content_hash: ContentHash([7; 32]),
+        lineage: None,
     }
 }

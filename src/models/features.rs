@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Micros, Price, UtcMicros};
+use crate::domain::{Bar, Micros, Price, UtcMicros};
 
 /// Which columns a row has, in this order: lags, returns, volatilities, spread, hour.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,6 +37,12 @@ pub struct Close {
     pub bid: Price,
     /// The last offer.
     pub offer: Price,
+}
+
+impl From<&Bar> for Close {
+    fn from(bar: &Bar) -> Self {
+        Self { time: bar.end, bid: bar.bid.close, offer: bar.offer.close }
+    }
 }
 
 impl FeatureSpec {

@@ -52,7 +52,7 @@ impl Model for Momentum {
     #[inline]
     fn on_bar(&mut self, context: &BarContext<'_>) -> Option<Prediction> {
         let score = relative_move(context.mids2, self.lookback)?;
-        Some(Prediction { y_pred: Some(1.0 + score), signal: beyond(score, self.threshold) })
+        Some(Prediction::of(Some(1.0 + score), beyond(score, self.threshold)))
     }
 }
 
@@ -80,7 +80,7 @@ impl Model for MeanReversion {
     #[inline]
     fn on_bar(&mut self, context: &BarContext<'_>) -> Option<Prediction> {
         let score = -relative_move(context.mids2, self.lookback)?;
-        Some(Prediction { y_pred: Some(1.0 + score), signal: beyond(score, self.threshold) })
+        Some(Prediction::of(Some(1.0 + score), beyond(score, self.threshold)))
     }
 }
 
@@ -111,7 +111,7 @@ impl Model for Breakout {
         } else {
             None
         };
-        Some(Prediction { y_pred: None, signal })
+        Some(Prediction::of(None, signal))
     }
 }
 
@@ -146,7 +146,7 @@ impl Model for Random {
         // The upper 53 bits decide whether, the lowest which side.
         let is_signal = ((draw >> 11) as f64) < self.bound;
         let side = if draw & 1 == 0 { Direction::Long } else { Direction::Short };
-        Some(Prediction { y_pred: None, signal: is_signal.then_some(side) })
+        Some(Prediction::of(None, is_signal.then_some(side)))
     }
 }
 
@@ -211,7 +211,7 @@ mod tests {
             (&[1.0, 3.0, 2.0, 3.1], Some(Direction::Long)),
             (&[1.0, 3.0, 2.0, 0.9], Some(Direction::Short)),
         ] {
-            assert_eq!(signal_of(&mut Breakout::new(3), mids).unwrap(), Prediction { y_pred: None, signal: want });
+            assert_eq!(signal_of(&mut Breakout::new(3), mids).unwrap(), Prediction::of(None, want));
         }
         assert_eq!(signal_of(&mut Breakout::new(3), &[1.0, 2.0, 3.0]), None);
     }

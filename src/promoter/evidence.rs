@@ -182,7 +182,7 @@ impl Evidence {
         mixture::upper_fast(self.watch.useless.bets(), self.cap_r, Totals { n: self.n as f64, sum, squares }, a)
     }
 
-    /// Whether the mean is below what is useful, at [`FUTILITY_LEVEL`] and at all times at once.
+    /// Whether the mean is below what is useful, at `FUTILITY_LEVEL` and at all times at once.
     #[must_use]
     pub fn is_useless(&self) -> bool {
         self.log_useless() >= -FUTILITY_LEVEL.ln()

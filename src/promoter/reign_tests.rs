@@ -332,7 +332,7 @@ fn a_candidate_that_no_longer_trades_retires() {
 
 #[test]
 fn copies_are_marked_and_copying_never_helps() {
-    let outcome = |k: u32| if k % 3 == 0 { -1.0 } else { 1.0 };
+    let outcome = |k: u32| if k.is_multiple_of(3) { -1.0 } else { 1.0 };
     let first_live = |copies: u32| {
         let mut arena = Arena::new(&PromotionConfig { alpha_slots: 8, ..config() }, 1 + copies);
         for k in 0..600 {

@@ -131,6 +131,7 @@ impl Block {
             let stream = seat.stream();
             for (number, round) in slice.rounds.iter().enumerate() {
                 seat.suspend_recorded(round, round_number(number));
+                seat.begin_after(round);
                 for bar in round.bars.iter().filter(|bar| bar.stream == stream) {
                     if seat.last_bar().is_some_and(|last| bar.seq <= last) {
                         continue;
@@ -197,9 +198,10 @@ impl Walk {
     /// Walks on from its place to the end of the slice; a panic leaves the place where it struck.
     fn go_on(&mut self, seats: &mut [MutexGuard<'_, Seat>], slice: &Slice) {
         while let Some(round) = slice.rounds.get(self.round) {
-            if !self.is_inside && self.bar == 0 && !round.suspensions.is_empty() {
+            if !self.is_inside && self.bar == 0 && !(round.suspensions.is_empty() && round.warmups.is_empty()) {
                 for seat in seats.iter_mut() {
                     seat.suspend_recorded(round, round_number(self.round));
+                    seat.begin_after(round);
                 }
             }
             while let Some(bar) = round.bars.get(self.bar) {

@@ -5,11 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Bar, Candidate, DirectionFilter, Episode, Market, ModelId, Order, Prediction, SeatIdx, StreamIdx, UtcMicros,
+    Bar, Candidate, DirectionFilter, Episode, Market, ModelId, Order, PastBar, Prediction, SeatIdx, StreamIdx,
+    UtcMicros,
 };
 use crate::flow::{DealTicket, LedgerSummary, Round};
 use crate::ledger::{Book, Closing, Event, FundingClock, Score, Terms};
-use crate::models::{BarContext, Model, Predictor};
+use crate::models::{BarContext, Model, ModelFault, Predictor};
 use crate::store::entry::{Fault, Refusal, SeatEntry, encode, encode_seat};
 
 /// A model and its paper ledger.
@@ -33,6 +34,8 @@ pub struct Seat {
     /// Active, warm, predicting at every bar and recording no predictions: a bar without a signal changes next to
     /// nothing.
     is_plain: bool,
+    /// A recorded session says that it is suspended at its next bar, after the quotes.
+    doom: Option<Fault>,
     paper: Box<Paper>,
 }
 
@@ -46,6 +49,8 @@ struct Paper {
     first: Option<(u64, UtcMicros)>,
     fault: Option<Fault>,
     is_retired: bool,
+    /// Predictions that the nearness gate kept from a stance.
+    abstentions: u64,
     clock: FundingClock,
     outbox: Outbox,
 }
@@ -68,6 +73,7 @@ struct SeatState {
     is_warm: bool,
     fault: Option<Fault>,
     is_retired: bool,
+    abstentions: u64,
 }
 
 /// What a seat did and has not handed in yet. Rounds are counted within the slice.
@@ -127,6 +133,7 @@ impl Seat {
             is_flat: true,
             is_warm: false,
             is_plain: false,
+            doom: None,
             paper: Box::new(Paper {
                 id: candidate.id.clone(),
                 terms,
@@ -135,6 +142,7 @@ impl Seat {
                 first: None,
                 fault: None,
                 is_retired: false,
+                abstentions: 0,
                 clock: FundingClock::default(),
                 outbox,
             }),
@@ -197,12 +205,21 @@ impl Seat {
             self.paper.first = Some((bar.seq, bar.start));
         }
         self.last = Some((bar.seq, bar.end));
+        if let Some(fault) = self.doom.take() {
+            self.suspend(fault, bar.end, round);
+            return;
+        }
         if self.predict_every > 1 && !bar.seq.is_multiple_of(self.predict_every) {
+            self.model.pass(context);
+            self.heed_fault(bar, round);
             return;
         }
         // By reference: moving the answer would read back at once, in one piece, what was just written in two.
         let answer = self.model.on_bar(context);
-        let Some(prediction) = &answer else { return };
+        let Some(prediction) = &answer else {
+            self.heed_fault(bar, round);
+            return;
+        };
         if !self.is_warm {
             self.is_warm = true;
             self.paper.outbox.warmed = Some(round);
@@ -213,8 +230,31 @@ impl Seat {
             return;
         }
         self.predictions += 1;
+        if prediction.is_abstained {
+            self.paper.abstentions += 1;
+        }
         if self.records_predictions || (self.is_flat && prediction.signal.is_some()) {
             self.decide(bar, prediction, round);
+        }
+    }
+
+    /// Learns of the bars that closed right before the first one that it will be given.
+    pub fn warm(&mut self, bars: &[PastBar]) {
+        self.model.warm(bars);
+    }
+
+    /// Learns of the bars that the windows of its stream began with, where this round is the first of it.
+    pub(super) fn begin_after(&mut self, round: &Round) {
+        if let Some(warmup) = round.warmups.iter().find(|warmup| warmup.stream == self.stream) {
+            self.warm(&warmup.bars);
+        }
+    }
+
+    /// Suspends the seat where its model says that it can go on no longer.
+    #[inline]
+    fn heed_fault(&mut self, bar: &Bar, round: u32) {
+        if let Some(fault) = self.model.fault() {
+            self.suspend(fault_of(fault), bar.end, round);
         }
     }
 
@@ -228,7 +268,13 @@ impl Seat {
         let is_acted = wanted.is_some() && paper.terms.is_in_session(bar.end);
         let entries = &mut paper.outbox.entries;
         if self.records_predictions && (prediction.y_pred.is_some() || prediction.signal.is_some()) {
-            encode(&SeatEntry::Predicted { time: bar.end, prediction: *prediction, is_acted }, entries);
+            let (time, prediction) = (bar.end, *prediction);
+            let entry = if prediction.distance.is_some() || prediction.is_abstained {
+                SeatEntry::Estimated { time, prediction, is_acted }
+            } else {
+                SeatEntry::Predicted { time, prediction, is_acted }
+            };
+            encode(&entry, entries);
         }
         let Some(direction) = wanted else { return };
         if !is_acted {
@@ -255,8 +301,12 @@ impl Seat {
 
     /// Suspends the seat where a recorded session says so.
     pub(super) fn suspend_recorded(&mut self, round: &Round, number: u32) {
-        if self.is_active && round.suspensions.iter().any(|(model, _)| *model == self.paper.id) {
-            self.suspend(Fault::Deadline, round.time, number);
+        let mut told = round.suspensions.iter().filter(|(model, _)| *model == self.paper.id);
+        let Some((_, reason)) = told.next().filter(|_| self.is_active) else { return };
+        match Fault::of_sentence(reason) {
+            // It was lost with its thread, and the quotes of this round with it.
+            Fault::Deadline => self.suspend(Fault::Deadline, round.time, number),
+            fault => self.doom = Some(fault),
         }
     }
 
@@ -267,6 +317,7 @@ impl Seat {
         self.note_plain();
         self.paper.fault = Some(fault);
         self.paper.outbox.fault = Some((round, fault));
+        self.model.end();
         encode(&SeatEntry::Suspended { time, reason: fault }, &mut self.paper.outbox.entries);
     }
 
@@ -275,6 +326,7 @@ impl Seat {
         self.is_active = false;
         self.note_plain();
         self.paper.is_retired = true;
+        self.model.end();
     }
 
     /// Hands in what happened since the last time; `None` where nothing did.
@@ -316,6 +368,7 @@ impl Seat {
             lapsed: score.lapsed,
             refused: score.refused,
             predictions: self.predictions,
+            abstentions: self.paper.abstentions,
             position: book.position().copied(),
             curve: score.curve(),
         }
@@ -337,6 +390,7 @@ impl Seat {
             is_warm: self.is_warm,
             fault: paper.fault,
             is_retired: paper.is_retired,
+            abstentions: paper.abstentions,
         };
         postcard::to_stdvec(&state).expect("a seat's state encodes into memory")
     }
@@ -346,16 +400,30 @@ impl Seat {
     /// # Errors
     /// Where the bytes are no checkpoint of this version.
     pub fn restore(&mut self, checkpoint: &[u8]) -> Result<(), postcard::Error> {
-        let state: SeatState = postcard::from_bytes(checkpoint)?;
+        // One that was written before abstentions were counted ends where their number would begin.
+        let state: SeatState = postcard::from_bytes(checkpoint)
+            .or_else(|error| postcard::from_bytes(&[checkpoint, &[0]].concat()).map_err(|_| error))?;
         self.is_active = state.fault.is_none() && !state.is_retired;
+        if !self.is_active {
+            self.model.end();
+        }
         self.is_flat = state.book.is_flat();
         (self.last, self.predictions, self.is_warm) = (state.last, state.predictions, state.is_warm);
         self.note_plain();
         let paper = &mut *self.paper;
         (paper.book, paper.score, paper.first) = (state.book, state.score, state.first);
-        (paper.fault, paper.is_retired) = (state.fault, state.is_retired);
+        (paper.fault, paper.is_retired, paper.abstentions) = (state.fault, state.is_retired, state.abstentions);
         paper.outbox = Outbox::default();
         Ok(())
+    }
+}
+
+fn fault_of(fault: ModelFault) -> Fault {
+    match fault {
+        ModelFault::Late => Fault::Late,
+        ModelFault::Dead => Fault::Dead,
+        ModelFault::Nonsense => Fault::Nonsense,
+        ModelFault::Absent => Fault::Absent,
     }
 }
 

@@ -28,7 +28,7 @@ impl Model for Scripted {
     fn on_bar(&mut self, context: &BarContext<'_>) -> Option<Prediction> {
         let seq = context.bar.seq;
         let y_pred = if self.nan_from.is_some_and(|from| seq >= from) { f64::NAN } else { 1.001 };
-        Some(Prediction { y_pred: Some(y_pred), signal: self.signals.get(&seq).copied() })
+        Some(Prediction::of(Some(y_pred), self.signals.get(&seq).copied()))
     }
 }
 
@@ -78,7 +78,7 @@ fn words(entries: &[SeatEntry]) -> Vec<String> {
     let bar = |time: &UtcMicros| (*time - T0).0 / 60_000_000 - 1;
     let word = |entry: &SeatEntry| match entry {
         SeatEntry::Registered { .. } => "registered".to_owned(),
-        SeatEntry::Predicted { time, prediction, is_acted } => {
+        SeatEntry::Predicted { time, prediction, is_acted } | SeatEntry::Estimated { time, prediction, is_acted } => {
             let side = prediction.signal.map_or("nothing", Direction::word);
             format!("{}: {side}{}", bar(time), if *is_acted { ", acted" } else { "" })
         }
@@ -332,7 +332,7 @@ struct Panics;
 impl Model for Panics {
     fn on_bar(&mut self, context: &BarContext<'_>) -> Option<Prediction> {
         assert!(context.bar.seq < 3, "at its fourth bar, as this test wants it");
-        Some(Prediction { y_pred: None, signal: Some(Direction::Long) })
+        Some(Prediction::of(None, Some(Direction::Long)))
     }
 }
 
@@ -348,6 +348,7 @@ fn slice_of(bars: &[Bar]) -> Slice {
         bars: vec![bar.clone()],
         quotes: Vec::new(),
         suspensions: Vec::new(),
+        warmups: Vec::new(),
     };
     Slice { rounds: bars.iter().map(round).collect() }
 }

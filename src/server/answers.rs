@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Surface;
-use crate::control::{Command, ControlError};
+use crate::control::{Command, ControlError, PREDICTIONS_LAST, PREDICTIONS_MAX};
 use crate::domain::ModelId;
 use crate::telemetry;
 
@@ -121,6 +121,22 @@ pub(super) async fn trades(arena: Arena, path: Name, query: Result<web::Query<Tr
         trades.drain(..excess);
         trades
     }))
+}
+
+pub(super) async fn predictions(
+    arena: Arena,
+    path: Name,
+    query: Result<web::Query<TradesQuery>, Error>,
+) -> HttpResponse {
+    let last = query.map(|query| query.last.unwrap_or(PREDICTIONS_LAST));
+    match (name(path), last) {
+        (Ok(name), Ok(last)) if last <= PREDICTIONS_MAX => answer(arena.control.predictions(name, last).await),
+        (Ok(_), _) => {
+            let what = "the number of latest predictions";
+            Fault::bad(&format!("the only parameter is last=N, {what}, at most {PREDICTIONS_MAX}")).answer()
+        }
+        (Err(fault), _) => fault.answer(),
+    }
 }
 
 pub(super) async fn explain(arena: Arena, path: Name) -> HttpResponse {

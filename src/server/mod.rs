@@ -81,6 +81,8 @@ pub enum Endpoint {
     Model,
     /// Its closed trades.
     Trades,
+    /// Its predictions with what became of them.
+    Predictions,
     /// Its gates.
     Explain,
     /// Live dealing.
@@ -137,6 +139,7 @@ routes! {
     GET "/api/v1/leaderboard" Leaderboard;
     GET "/api/v1/models/{model}" Model;
     GET "/api/v1/models/{model}/trades" Trades;
+    GET "/api/v1/models/{model}/predictions" Predictions;
     GET "/api/v1/models/{model}/explain" Explain;
     GET "/api/v1/desk" Desk;
     GET "/api/v1/lifecycle" Lifecycle;
@@ -218,6 +221,7 @@ fn configure(config: &mut web::ServiceConfig) {
             Endpoint::Leaderboard => route.to(answers::leaderboard),
             Endpoint::Model => route.to(answers::model),
             Endpoint::Trades => route.to(answers::trades),
+            Endpoint::Predictions => route.to(answers::predictions),
             Endpoint::Explain => route.to(answers::explain),
             Endpoint::Desk => route.to(answers::desk),
             Endpoint::Lifecycle => route.to(answers::lifecycle),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Endpoint, ROUTES, RouteEntry};
+use crate::control::{PREDICTIONS_LAST, PREDICTIONS_MAX};
 
 /// The whole document.
 pub(super) fn document() -> Value {
@@ -56,6 +57,9 @@ fn operation(entry: &RouteEntry) -> Value {
         Endpoint::Leaderboard => ("leaderboard", "The leaderboard, best first", "read"),
         Endpoint::Model => ("model", "One model in full", "read"),
         Endpoint::Trades => ("trades", "Its closed trades, in order of close", "read"),
+        Endpoint::Predictions => {
+            ("predictions", "Its last recorded predictions with what became of them, oldest first", "read")
+        }
         Endpoint::Explain => ("explain", "Its gates with value, limit and verdict", "read"),
         Endpoint::Desk => ("desk", "Live dealing: state, profit, trades beside their paper twins", "read"),
         Endpoint::Lifecycle => ("lifecycle", "Changes of state, oldest first", "read"),
@@ -74,10 +78,15 @@ fn operation(entry: &RouteEntry) -> Value {
     operation.insert("operationId".to_owned(), json!(id));
     operation.insert("summary".to_owned(), json!(summary));
     operation.insert("tags".to_owned(), json!([tag]));
-    if entry.endpoint == Endpoint::Trades {
+    if matches!(entry.endpoint, Endpoint::Trades | Endpoint::Predictions) {
+        let mut schema = json!({ "type": "integer", "minimum": 0 });
+        if entry.endpoint == Endpoint::Predictions {
+            schema["maximum"] = json!(PREDICTIONS_MAX);
+            schema["default"] = json!(PREDICTIONS_LAST);
+        }
         let last = json!([{
             "name": "last", "in": "query", "required": false,
-            "schema": { "type": "integer", "minimum": 0 }, "description": "Only so many of the latest.",
+            "schema": schema, "description": "Only so many of the latest.",
         }]);
         operation.insert("parameters".to_owned(), last);
     }
@@ -112,6 +121,7 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
         Endpoint::Leaderboard => json_of(schema_ref("Leaderboard")),
         Endpoint::Model => json_of(schema_ref("Model")),
         Endpoint::Trades => list("Trade"),
+        Endpoint::Predictions => list("Prediction"),
         Endpoint::Explain => json_of(schema_ref("Explanation")),
         Endpoint::Desk => json_of(schema_ref("Desk")),
         Endpoint::Lifecycle => list("Change"),
@@ -287,6 +297,21 @@ fn schemas() -> Value {
         ]),
     );
     put(
+        "Prediction",
+        object(&[
+            ("model", text()),
+            ("ticket", text()),
+            ("epic", text()),
+            ("time", time()),
+            ("signal", or_null("Direction")),
+            ("acted", flag()),
+            ("abstained", flag()),
+            ("y_pred", number_or_null()),
+            ("distance", number_or_null()),
+            ("y_true", number_or_null()),
+        ]),
+    );
+    put(
         "Gate",
         object(&[
             ("gate", text()),
@@ -318,6 +343,34 @@ fn schemas() -> Value {
             ("settings", json!({ "type": "array", "items": pair })),
             ("curve", numbers()),
             ("lifecycle", list("Change")),
+            ("nearness", or_null("Nearness")),
+            ("lineage", or_null("Lineage")),
+        ]),
+    );
+    put(
+        "Nearness",
+        object(&[
+            ("max_distance", number()),
+            ("predictions", count()),
+            ("abstentions", count()),
+            ("share", number_or_null()),
+            ("training_share", number_or_null()),
+        ]),
+    );
+    put("DataOrigin", object(&[("name", text()), ("sha256", text()), ("range", text())]));
+    put(
+        "Lineage",
+        object(&[
+            ("reference", text()),
+            ("kind", text()),
+            ("artefact", text()),
+            ("card", text()),
+            ("symbol", text()),
+            ("bar", text()),
+            ("horizon_bars", count()),
+            ("data", list("DataOrigin")),
+            ("max_distance", number_or_null()),
+            ("training_abstentions", number_or_null()),
         ]),
     );
     put(

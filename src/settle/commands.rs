@@ -111,7 +111,8 @@ impl Settlement {
 
     /// Tells the desk of changes that an operator made between two rounds.
     pub(super) async fn tell_desk(&mut self, time: UtcMicros, changes: &[Change], rights: &[LiveRight]) {
-        let round = Round { seq: 0, time, bars: Vec::new(), quotes: Vec::new(), suspensions: Vec::new() };
+        let round =
+            Round { seq: 0, time, bars: Vec::new(), quotes: Vec::new(), suspensions: Vec::new(), warmups: Vec::new() };
         let venue = Arc::clone(&self.venue);
         let config = Arc::clone(&self.config);
         let before_quote = |_: crate::domain::EpicIdx, _: &crate::domain::Tick| {};

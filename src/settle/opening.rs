@@ -81,7 +81,7 @@ pub(super) fn widened(mut counts: Vec<u64>, len: usize) -> Vec<u64> {
 pub(super) fn settings_of(candidate: &Candidate) -> Vec<(String, String)> {
     let mut settings: Vec<(String, String)> = Vec::new();
     let mut add = |key: &str, value: String| settings.push((key.to_owned(), value));
-    match candidate.spec {
+    match &candidate.spec {
         ModelSpec::Momentum { lookback, threshold } => {
             add("kind", "momentum".to_owned());
             add("lookback", lookback.to_string());
@@ -99,6 +99,22 @@ pub(super) fn settings_of(candidate: &Candidate) -> Vec<(String, String)> {
         ModelSpec::Random { rate, .. } => {
             add("kind", "random".to_owned());
             add("rate", rate.to_string());
+        }
+        ModelSpec::Trained { artefact, features, threshold, max_distance, lookback } => {
+            let lineage = candidate.lineage.as_deref();
+            add("kind", lineage.map_or_else(|| "trained".to_owned(), |lineage| lineage.kind.clone()));
+            add("model", lineage.map_or_else(|| artefact.hash8(), |lineage| lineage.reference.clone()));
+            add("features", features.clone());
+            add("lookback", lookback.to_string());
+            add("threshold", threshold.to_string());
+            add("max_distance", max_distance.map_or_else(|| "none".to_owned(), |distance| distance.to_string()));
+        }
+        ModelSpec::Process { program, command, lookback, deadline } => {
+            add("kind", "process".to_owned());
+            add("command", command.join(" "));
+            add("program", program.hex());
+            add("lookback", lookback.to_string());
+            add("deadline", deadline.to_string());
         }
     }
     let side = match candidate.direction {

@@ -4,14 +4,6 @@ use crate::domain::{Episode, SeatIdx};
 use crate::seats::SeatReport;
 use crate::store::entry::Fault;
 
-pub(super) fn fault_sentence(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Panic => "its model panicked",
-        Fault::Nan => "its model predicted something that is not finite",
-        Fault::Deadline => "its model took longer than [arena] model_deadline over one bar",
-    }
-}
-
 /// Whether `seat` is flat after round `number`, as far as its report says.
 pub(super) fn flat_at(reports: &[SeatReport], seat: SeatIdx, number: usize) -> Option<bool> {
     let at = reports.binary_search_by_key(&seat, |report| report.seat).ok()?;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::Settlement;
+use crate::control::ControlError;
 use crate::domain::SeatIdx;
-use crate::flow::{Board, Health, LedgerSummary, PositionRow, Row, State};
+use crate::flow::{Board, Health, LedgerSummary, Nearness, PositionRow, Row, State};
 use crate::promoter::PaperTotals;
+use crate::store::views;
 
 impl Settlement {
     /// The board as of the last round.
@@ -16,11 +18,13 @@ impl Settlement {
         order.sort_by_cached_key(|seat| self.promoter.ranking(*seat));
         let mut rows = Vec::with_capacity(order.len());
         let mut curves = Vec::with_capacity(order.len());
+        let mut nearness = Vec::with_capacity(order.len());
         let waiting = self.unregistered.iter().copied();
         for (at, seat) in order.into_iter().chain(waiting).enumerate() {
             let rank = u32::try_from(at + 1).unwrap_or(u32::MAX);
             if let Some(row) = self.row(seat, rank) {
                 rows.push(Arc::new(row));
+                nearness.push(self.nearness(seat).map(Arc::new));
                 curves.push(Arc::new(self.summaries.get(&seat).map(|s| s.curve.clone()).unwrap_or_default()));
             }
         }
@@ -30,6 +34,7 @@ impl Settlement {
             time: self.head.time,
             rows,
             curves,
+            nearness,
             lifecycle: self.lifecycle.clone(),
             desk: self.desk.view(),
             health: Health {
@@ -51,6 +56,24 @@ impl Settlement {
             },
             is_done: self.head.is_done,
         }
+    }
+
+    /// The seat of a name, a ticket, or the id of a paper deal.
+    ///
+    /// # Errors
+    /// [`ControlError::NoSuchModel`] with what comes near.
+    pub fn find_with_deals(&self, name: &str) -> Result<SeatIdx, ControlError> {
+        views::find_with_deals(&self.roster, name).map(|entry| SeatIdx(entry.seat))
+    }
+
+    /// How often the nearness gate of a seat, if it has one, kept it from a stance.
+    fn nearness(&self, seat: SeatIdx) -> Option<Nearness> {
+        let lineage = self.roster.get(seat.0 as usize)?.lineage.as_ref()?;
+        let (max_distance, training_share) = (lineage.max_distance?, lineage.training_abstentions);
+        let (predictions, abstentions) =
+            self.summaries.get(&seat).map_or((0, 0), |summary| (summary.predictions, summary.abstentions));
+        let share = (predictions > 0).then(|| abstentions as f64 / predictions as f64);
+        Some(Nearness { max_distance, predictions, abstentions, share, training_share })
     }
 
     fn row(&self, seat: SeatIdx, rank: u32) -> Option<Row> {

@@ -16,6 +16,28 @@ pub const PLANTED: &str = "momentum:lookback=1,threshold=0.00039,stop=4";
 /// Where the demo's event time begins: Monday 2025-01-06T00:00:00Z, the better part of a trading week ahead of it.
 pub const START: UtcMicros = UtcMicros(1_736_121_600_000_000);
 
+/// Where the past begins that its trained candidates learn from: a Monday, two weeks before.
+pub const PAST: UtcMicros = UtcMicros(START.0 - 14 * 86_400_000_000);
+
+/// The length of the bars of that past.
+pub const TRAINED_BAR: &str = "1m";
+
+/// A version to train: its name, the values of a training request, the parameters of its kind.
+pub type TrainedSpec = (&'static str, &'static [(&'static str, &'static str)], &'static [(&'static str, &'static str)]);
+
+/// What is trained on the past. Both look six bars ahead, as long as the rules hold.
+pub const TRAINED: [TrainedSpec; 2] = [
+    ("knn", &[("kind", "knn"), ("horizon", "6"), ("features", "lags=2")], &[("k", "50")]),
+    (
+        "stack",
+        &[("kind", "stack"), ("horizon", "6"), ("features", "lags=10")],
+        &[("tails", "1+3+10"), ("bases", "gbm+ols+ols"), ("base.n_trees", "40")],
+    ),
+];
+
+/// The entries of the trained candidates, behind those of [`demo_toml`].
+pub const TRAINED_TOML: &str = include_str!("demo_trained.toml");
+
 /// Event seconds in one second while a candidate is live. History before that runs as fast as it can.
 pub const LIVE_SPEED: f64 = 60.0;
 

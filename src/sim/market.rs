@@ -105,6 +105,12 @@ struct State {
     offer: i64,
 }
 
+/// Whether `time` lies in a trading week: Sunday 22:00 to Friday 22:00 in London.
+#[must_use]
+pub fn is_week_open(time: UtcMicros) -> bool {
+    Week::at_or_after(time).open <= time
+}
+
 /// Why a checkpoint cannot be continued.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CheckpointError {

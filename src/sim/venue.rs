@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use serde::{Deserialize, Serialize};
 
+use super::rules;
 use crate::broker::{Broker, BrokerError, Deal, DealStatus, LiveOrder};
 use crate::desk::Approved;
 use crate::domain::{
@@ -355,42 +356,27 @@ impl Held {
         deal.id = format!("SIM{fills:08}").into();
         deal.opened = tick.time;
         deal.status = DealStatus::Open;
-        match deal.direction {
-            Direction::Long => {
-                deal.level = tick.offer + costs.slippage;
-                deal.stop_level = deal.level - self.stop;
-                deal.limit_level = deal.level + self.limit;
-            }
-            Direction::Short => {
-                deal.level = tick.bid - costs.slippage;
-                deal.stop_level = deal.level + self.stop;
-                deal.limit_level = deal.level - self.limit;
-            }
-        }
+        deal.level = rules::entry(deal.direction, tick, costs.slippage);
+        (deal.stop_level, deal.limit_level) = match deal.direction {
+            Direction::Long => (deal.level - self.stop, deal.level + self.limit),
+            Direction::Short => (deal.level + self.stop, deal.level - self.limit),
+        };
     }
 
     /// Where and why a quote ends the position: stop, then limit, then what was asked for.
     fn exit(&self, tick: &Tick, costs: &Costs) -> Option<(Price, CloseReason)> {
         let deal = &self.deal;
-        let (is_stopped, is_limit) = match deal.direction {
-            Direction::Long => (tick.bid <= deal.stop_level, tick.bid >= deal.limit_level),
-            Direction::Short => (tick.offer >= deal.stop_level, tick.offer <= deal.limit_level),
-        };
-        if is_stopped {
-            return Some((self.market_exit(tick, costs), CloseReason::Stop));
-        }
-        if is_limit {
-            return Some((deal.limit_level, CloseReason::Limit));
+        let levels = (Some(deal.stop_level), Some(deal.limit_level));
+        let exit = rules::exit(deal.direction, levels.0, levels.1, tick, costs.slippage);
+        if exit.is_some() {
+            return exit;
         }
         let (_, reason) = self.closing.filter(|(at, _)| tick.time >= *at)?;
         Some((self.market_exit(tick, costs), reason))
     }
 
     fn market_exit(&self, tick: &Tick, costs: &Costs) -> Price {
-        match self.deal.direction {
-            Direction::Long => tick.bid - costs.slippage,
-            Direction::Short => tick.offer + costs.slippage,
-        }
+        rules::market_exit(self.deal.direction, tick, costs.slippage)
     }
 }
 

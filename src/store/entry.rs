@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Lane, Store, StoreError};
 use crate::domain::{
-    CloseReason, ContentHash, DealReference, Direction, Epic, Micros, ModelId, Money, Ohlc, Prediction, Price,
+    CloseReason, ContentHash, DealReference, Direction, Epic, Micros, ModelId, Money, PastBar, Prediction, Price,
     PriceDelta, RiskUnit, SeatIdx, Size, Tick, UtcMicros,
 };
 
@@ -58,20 +58,21 @@ pub enum SessionEntry {
         /// The difference, as JSON.
         difference: String,
     },
+    /// The windows of a stream began with bars of the past. No model was asked about them.
+    WarmedUp {
+        /// The stream.
+        stream: u16,
+        /// The data set, by name.
+        source: String,
+        /// SHA-256 of its data file.
+        sha256: String,
+        /// The bars that the windows hold, oldest first: a replay of the session begins with the same.
+        bars: Vec<PastBar>,
+    },
 }
 
-/// Lane [`Lane::Bars`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BarEntry {
-    /// Its first moment.
-    pub start: UtcMicros,
-    /// The bid.
-    pub bid: Ohlc,
-    /// The offer.
-    pub offer: Ohlc,
-    /// Quotes in it.
-    pub ticks: u32,
-}
+/// Lane [`Lane::Bars`]: its entries are the bars themselves.
+pub type BarEntry = PastBar;
 
 /// Lane [`Lane::Seat`]. A trade lies in three entries (ordered, opened, closed) that carry only what is new, since a
 /// replay of a thousand candidates writes half a million of them; [`crate::ledger::read_trades`] puts them together.
@@ -100,7 +101,8 @@ pub enum SeatEntry {
     Predicted {
         /// The close.
         time: UtcMicros,
-        /// The belief and stance.
+        /// The belief and stance; neither distance nor abstention.
+        #[serde(with = "plain_prediction")]
         prediction: Prediction,
         /// Whether an order came of it.
         is_acted: bool,
@@ -156,6 +158,31 @@ pub enum SeatEntry {
         /// What it did.
         reason: Fault,
     },
+    /// A belief with a distance, or one that the nearness gate kept from a stance.
+    Estimated {
+        /// The close.
+        time: UtcMicros,
+        /// The belief and stance.
+        prediction: Prediction,
+        /// Whether an order came of it.
+        is_acted: bool,
+    },
+}
+
+/// A prediction without distance and abstention: most have neither, and the journals of before have no others.
+mod plain_prediction {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::domain::{Prediction, Signal};
+
+    pub(super) fn serialize<S: Serializer>(prediction: &Prediction, serializer: S) -> Result<S::Ok, S::Error> {
+        (prediction.y_pred, prediction.signal).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Prediction, D::Error> {
+        let (y_pred, signal) = <(Option<f64>, Signal)>::deserialize(deserializer)?;
+        Ok(Prediction::of(y_pred, signal))
+    }
 }
 
 /// Why a paper order was refused.
@@ -176,6 +203,44 @@ pub enum Fault {
     Nan,
     /// It took longer than `[arena] model_deadline` over one bar.
     Deadline,
+    /// A strategy's process answered later than its deadline.
+    Late,
+    /// A strategy's process could not be started, or ended.
+    Dead,
+    /// A strategy's process answered with something that is no answer.
+    Nonsense,
+    /// Its artefact or program is not at hand.
+    Absent,
+}
+
+impl Fault {
+    /// Why a seat is suspended, as a sentence without a full stop.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Panic => "its model panicked",
+            Self::Nan => "its model predicted something that is not finite",
+            Self::Deadline => "its model took longer than [arena] model_deadline over one bar",
+            Self::Late => "its process answered later than params.deadline",
+            Self::Dead => "its process could not be started, or ended",
+            Self::Nonsense => "its process answered with something that is no answer",
+            Self::Absent => "its artefact or program is not at hand",
+        }
+    }
+
+    /// Whether it can come at another bar, or not at all, when the same session is replayed: then the session says
+    /// where it came.
+    #[must_use]
+    pub fn is_outside(self) -> bool {
+        matches!(self, Self::Late | Self::Dead | Self::Nonsense)
+    }
+
+    /// The fault of a recorded sentence; what was once told in other words is a deadline missed.
+    #[must_use]
+    pub fn of_sentence(sentence: &str) -> Self {
+        let known = [Self::Late, Self::Dead, Self::Nonsense];
+        known.into_iter().find(|fault| fault.sentence() == sentence).unwrap_or(Self::Deadline)
+    }
 }
 
 /// Lane [`Lane::Seals`]: the signature of one audit record.

@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod entry;
+mod growth;
 mod memory;
 mod sled;
 mod slots;
@@ -12,8 +13,9 @@ pub mod views;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::growth::free_disk_mb;
 pub use self::memory::Memory;
-pub use self::sled::{Sled, free_disk_mb};
+pub use self::sled::Sled;
 
 /// An append-only run of entries. The order of the variants and of their numbers is the order of the journal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -154,6 +156,12 @@ pub trait Store: Send + std::fmt::Debug {
 
     /// The blocks of a lane from its beginning; their concatenation is the lane's entries.
     fn read(&self, lane: Lane) -> Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + '_>;
+
+    /// The blocks of a lane from its end to its beginning.
+    fn read_back(&self, lane: Lane) -> Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + '_> {
+        let blocks: Vec<_> = self.read(lane).collect();
+        Box::new(blocks.into_iter().rev())
+    }
 
     /// A replaceable value.
     ///

@@ -19,7 +19,8 @@
 //! part of a block is not read twice.
 //!
 //! **Atomic and durable.** All of a commit is one batch. `N` is written by every commit, so that a store from which
-//! damage took some values and not others is told apart from one that is whole. sled keeps what was committed in memory
+//! damage took some values and not others is told apart from one that is whole. Room on the disk is made sure of first,
+//! because sled keeps half of a batch that it could not write to its end (`growth.rs`). sled keeps what was committed in memory
 //! of its own until [`Store::flush`]; a crash before that loses the last commits, each as a whole. Its timed flusher is
 //! off: what is durable when is decided by the arena.
 
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use super::growth::{Growth, free_disk_mb};
 use super::slots::{Run, pack, unpack};
 use super::{Commit, Lane, Store, StoreError};
 
@@ -68,6 +70,7 @@ pub struct Sled {
     counts: Counts,
     /// Bytes in the slots of this epoch.
     epoch_bytes: usize,
+    growth: Growth,
 }
 
 /// The end of a lane.
@@ -198,7 +201,8 @@ impl Sled {
                 }
             }
         }
-        Ok(Self { db, path: dir.to_owned(), disk_floor_mb, lanes, counts, epoch_bytes })
+        let growth = Growth::of(&dir.join("db")).map_err(|e| StoreError::Io(format!("{}: {e}", dir.display())))?;
+        Ok(Self { db, path: dir.to_owned(), disk_floor_mb, lanes, counts, epoch_bytes, growth })
     }
 
     /// Writes the tail of `lane` and `bytes` after it as blocks; returns the number of the next one.
@@ -285,6 +289,11 @@ impl Store for Sled {
             bytes.extend_from_slice(value);
             batch.insert(record_key(name), bytes);
         }
+        // Its own bytes, and the tails: the end of an epoch makes blocks of them all.
+        let tails = self.lanes.values().map(|lane| lane.tail.len());
+        let own = appended.values().map(Vec::len).chain(commit.records.iter().map(|(_, value)| value.len()));
+        let bytes = own.chain(tails).sum::<usize>() as u64;
+        self.growth.reserve(bytes).map_err(|e| StoreError::Io(format!("{}: {e}", self.path.display())))?;
         let (outcome, counts, epoch_bytes) = self.plan(appended, &mut batch);
         batch.insert(KEY_COUNTS, counts.bytes());
         self.db.apply_batch(batch).map_err(|e| failed(&self.path, &e))?;
@@ -319,6 +328,13 @@ impl Store for Sled {
         Box::new(blocks.chain(tail.map(|tail| Ok(tail.clone()))))
     }
 
+    fn read_back(&self, lane: Lane) -> Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + '_> {
+        let blocks = self.db.scan_prefix(lane_prefix(lane)).values().rev();
+        let tail = self.lanes.get(&lane).map(|state| &state.tail).filter(|tail| !tail.is_empty());
+        let blocks = blocks.map(|block| block.map(|bytes| bytes.to_vec()).map_err(|e| failed(&self.path, &e)));
+        Box::new(tail.map(|tail| Ok(tail.clone())).into_iter().chain(blocks))
+    }
+
     fn record(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(bytes) = self.db.get(record_key(name)).map_err(|e| failed(&self.path, &e))? else { return Ok(None) };
         match bytes.split_first() {
@@ -334,13 +350,6 @@ impl Store for Sled {
         // A gauge: where the folder cannot be read this moment, there is nothing to show.
         self.db.size_on_disk().unwrap_or(0)
     }
-}
-
-/// Free space for us on the disk of `path`, in MB of 1,000,000 bytes; `None` where the system does not tell.
-#[must_use]
-pub fn free_disk_mb(path: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(path).ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize) / 1_000_000)
 }
 
 fn open_db(dir: &Path) -> Result<sled::Db, StoreError> {

@@ -12,12 +12,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::entry::{Seal, read_lane};
+use super::entry::{DeskEntry, Seal, read_lane};
 use super::{Lane, Sled, Store, StoreError};
 use crate::control::{Command, Control, ControlError, Done, ModelView};
-use crate::domain::{ContentHash, Micros, ModelId, SeatIdx, Trade, UtcMicros};
-use crate::flow::{Board, Change, Explanation, Row, State, TradeRow};
-use crate::ledger::read_trades;
+use crate::domain::{ContentHash, Lineage, Micros, ModelId, Resolution, SeatIdx, Trade, UtcMicros};
+use crate::flow::{Board, Change, Explanation, PredictionRow, Row, State, TradeRow};
+use crate::ledger::{Predicted, StreamLanes, read_predictions, read_trades};
 
 /// The record of every seat ever registered, as JSON `Vec<RosterEntry>`, ordered by seat.
 pub const ROSTER: &str = "roster";
@@ -68,6 +68,9 @@ pub struct RosterEntry {
     /// Its time exit, and so the horizon of its predictions.
     #[serde(default)]
     pub hold: Micros,
+    /// Where a trained version came from.
+    #[serde(default)]
+    pub lineage: Option<Lineage>,
 }
 
 impl RosterEntry {
@@ -121,6 +124,52 @@ impl RosterEntry {
     }
 }
 
+/// The last recorded predictions of a seat with what became of them, at most `last`, oldest first.
+///
+/// # Errors
+/// Whatever reading fails with.
+pub fn predictions(store: &dyn Store, seat: &RosterEntry, last: usize) -> Result<Vec<PredictionRow>, StoreError> {
+    let head: Head = read_record(store, HEAD)?.unwrap_or_default();
+    let lanes = head.lanes_of(&seat.epic, &seat.resolution);
+    let made = read_predictions(store, seat.seat, seat.hold, &lanes, last)?;
+    let row = |Predicted { time, prediction, is_acted, y_true }| PredictionRow {
+        model: seat.model.as_str().into(),
+        ticket: seat.ticket_at(time),
+        epic: seat.epic.clone(),
+        time,
+        signal: prediction.signal,
+        acted: is_acted,
+        abstained: prediction.is_abstained,
+        y_pred: prediction.y_pred,
+        distance: prediction.distance,
+        y_true,
+    };
+    Ok(made.into_iter().map(row).collect())
+}
+
+/// The seat that a live deal is of, by our reference or by the broker's id.
+///
+/// # Errors
+/// Whatever reading fails with.
+pub fn seat_of_deal(store: &dyn Store, deal: &str) -> Result<Option<u32>, StoreError> {
+    let mut seats = std::collections::BTreeMap::new();
+    for entry in read_lane::<DeskEntry>(store, Lane::Desk)? {
+        match entry {
+            DeskEntry::OpenIntent { reference, seat, .. } => {
+                if reference.as_str() == deal {
+                    return Ok(Some(seat.0));
+                }
+                seats.insert(reference, seat.0);
+            }
+            DeskEntry::Opened { reference, deal_id, .. } if deal_id == deal => {
+                return Ok(seats.get(&reference).copied());
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
 /// How far an arena has come, and the names behind the numbers of its lanes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Head {
@@ -140,6 +189,18 @@ pub struct Head {
     /// The epic and the length (`1m`) of each lane of bars, by its number.
     #[serde(default)]
     pub streams: Vec<(String, String)>,
+}
+
+impl Head {
+    /// The lanes of the stream of `epic` at `resolution`.
+    #[must_use]
+    pub fn lanes_of(&self, epic: &str, resolution: &str) -> StreamLanes {
+        let quotes = (0..).zip(&self.epics).filter(|(_, known)| *known == epic).map(|(lane, _)| lane);
+        let is_same = |(_, (of, length)): &(u16, &(String, String))| of == epic && length == resolution;
+        let bars = (0..).zip(&self.streams).filter(is_same).map(|(lane, _)| lane);
+        let length = resolution.parse::<Resolution>().map_or(Micros(0), Resolution::length);
+        StreamLanes { quotes: quotes.collect(), bars: bars.collect(), length }
+    }
 }
 
 /// A store that no arena writes to at present.
@@ -230,8 +291,23 @@ impl AtRest {
             .ok_or_else(|| ControlError::Unavailable(format!("this store holds no record {record:?}")))
     }
 
-    fn view_of(&self, name: &str) -> Result<ModelView, ControlError> {
+    /// The seat of a name, a ticket, or a deal.
+    fn find_any(&self, name: &str) -> Result<&RosterEntry, ControlError> {
+        let unknown = match find_with_deals(&self.roster, name) {
+            Ok(seat) => return Ok(seat),
+            Err(unknown) => unknown,
+        };
+        let of_deal = seat_of_deal(&**self.store(), name).map_err(|e| unavailable(&e))?;
+        of_deal.and_then(|seat| self.roster.iter().find(|entry| entry.seat == seat)).ok_or(unknown)
+    }
+
+    fn predictions_of(&self, name: &str, last: usize) -> Result<Vec<PredictionRow>, ControlError> {
         let seat = self.find(name)?;
+        predictions(&**self.store(), seat, last).map_err(|e| unavailable(&e))
+    }
+
+    fn view_of(&self, name: &str) -> Result<ModelView, ControlError> {
+        let seat = self.find_any(name)?;
         let (at, row) = self
             .row_of(seat)
             .ok_or_else(|| ControlError::Unavailable(format!("the board of this store holds no {}", seat.ticket)))?;
@@ -244,6 +320,8 @@ impl AtRest {
             settings: seat.settings.clone(),
             curve: self.board.curves.get(at).map(|curve| curve.to_vec()).unwrap_or_default(),
             lifecycle: lifecycle.into_iter().filter(|change| change.seat.0 == seat.seat).collect(),
+            nearness: self.board.nearness.get(at).and_then(Option::as_deref).cloned(),
+            lineage: seat.lineage.clone(),
         })
     }
 
@@ -264,6 +342,10 @@ impl Control for AtRest {
 
     fn trades(&self, model: String) -> BoxFuture<'_, Result<Vec<TradeRow>, ControlError>> {
         Box::pin(ready(self.trades_of(&model)))
+    }
+
+    fn predictions(&self, model: String, last: usize) -> BoxFuture<'_, Result<Vec<PredictionRow>, ControlError>> {
+        Box::pin(ready(self.predictions_of(&model, last)))
     }
 
     fn explain(&self, model: String) -> BoxFuture<'_, Result<Explanation, ControlError>> {
@@ -315,6 +397,22 @@ pub fn find<'a>(roster: &'a [RosterEntry], name: &str) -> Result<&'a RosterEntry
             known.retain(|name| seen.insert(*name));
             ControlError::NoSuchModel { name: name.to_owned(), candidates: candidates(&known, name) }
         })
+}
+
+/// The seat of a name, a ticket, or the id of a paper deal (`hash8-number`).
+///
+/// # Errors
+/// As [`find`].
+pub fn find_with_deals<'a>(roster: &'a [RosterEntry], name: &str) -> Result<&'a RosterEntry, ControlError> {
+    let unknown = match find(roster, name) {
+        Ok(seat) => return Ok(seat),
+        Err(unknown) => unknown,
+    };
+    let is_deal = |(hash8, deal): &(&str, &str)| hash8.len() == 8 && deal.parse::<u64>().is_ok();
+    let Some((hash8, _)) = name.rsplit_once('-').filter(is_deal) else { return Err(unknown) };
+    let is_of = |ticket: &str| ticket.rsplit_once('#').is_some_and(|(_, of)| of == hash8);
+    let dealt = |entry: &&RosterEntry| (0..=entry.generation).any(|n| is_of(&entry.ticket_of(n)));
+    roster.iter().rev().find(dealt).ok_or(unknown)
 }
 
 /// What to offer for a name that is not among `known`: the candidates of that swept entry, else up to five names that

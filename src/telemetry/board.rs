@@ -43,6 +43,7 @@ fn models(text: &mut Text, name: &str, board: &Board) {
             continue;
         }
         let model = ("model", row.model.as_str());
+        let nearness = board.nearness.get(idx).and_then(Option::as_deref);
         let value = match name {
             "arena_model_info" => {
                 text.sample(&[model, ("ticket", &row.ticket), ("epic", &row.epic)], 1.0);
@@ -67,6 +68,9 @@ fn models(text: &mut Text, name: &str, board: &Board) {
             "arena_model_profit_factor" => row.profit_factor,
             "arena_model_win_ratio" => row.win_rate,
             "arena_model_exposure_ratio" => row.exposure,
+            "arena_model_abstentions_total" => nearness.map(|near| near.abstentions as f64),
+            "arena_model_abstention_ratio" => nearness.and_then(|near| near.share),
+            "arena_model_training_abstention_ratio" => nearness.and_then(|near| near.training_share),
             "arena_model_position" => Some(row.open_position.as_ref().map_or(0.0, |p| match p.direction {
                 Direction::Long => 1.0,
                 Direction::Short => -1.0,

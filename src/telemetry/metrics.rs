@@ -104,6 +104,17 @@ pub fn books_compared(equal: u64, different: u64) {
     counter!("arena_desk_reconciliations_total", "result" => "break").absolute(different);
 }
 
+/// So many aliases in MLflow were changed, and so many are still to be.
+pub fn aliases_settled(done: u64, pending: usize) {
+    counter!("arena_mlflow_alias_changes_total", "result" => "done").increment(done);
+    gauge!("arena_mlflow_aliases_pending").set(pending as f64);
+}
+
+/// An alias in MLflow could not be changed.
+pub fn aliases_failed() {
+    counter!("arena_mlflow_alias_changes_total", "result" => "failed").increment(1);
+}
+
 /// The server answered; `route` is the pattern and never the path that was asked for.
 pub(crate) fn request_answered(route: String, method: &'static str, code: u16) {
     counter!("arena_http_requests_total", "route" => route, "method" => method, "code" => code.to_string())
@@ -127,7 +138,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{Money, UtcMicros};
-    use crate::flow::{Health, Row, State};
+    use crate::flow::{Health, Nearness, Row, State};
 
     fn row(model: &str, state: State) -> Arc<Row> {
         Arc::new(Row {
@@ -153,11 +164,17 @@ mod tests {
         })
     }
 
+    fn near() -> Nearness {
+        let (share, training_share) = (Some(0.25), Some(0.4));
+        Nearness { max_distance: 0.002, predictions: 12, abstentions: 3, share, training_share }
+    }
+
     fn board(rows: Vec<Arc<Row>>) -> Board {
         Board {
             arena: "test".to_owned(),
             time: Some(UtcMicros(1_500_000)),
             curves: rows.iter().map(|_| Arc::new(vec![0.5, 1.75])).collect(),
+            nearness: rows.iter().map(|_| Some(Arc::new(near()))).collect(),
             rows,
             health: Health {
                 bad_quotes: vec![("crossed".to_owned(), 3)],
@@ -178,6 +195,7 @@ mod tests {
         desk_recorded(&[DeskEntry::Unknown { time, reference }]);
         books_compared(1, 0);
         request_answered("/".to_owned(), "GET", 200);
+        aliases_settled(1, 0);
         let text = render(&board(vec![row("a", State::Shadow)]));
         let described: BTreeSet<&str> =
             text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).filter_map(|l| l.split(' ').next()).collect();
@@ -194,6 +212,8 @@ mod tests {
         assert!(text.contains("arena_model_mean_r{model=\"alive\"} 0.25\n"), "{text}");
         assert!(text.contains("arena_model_equity_r{model=\"alive\"} 1.75\n"), "{text}");
         assert!(text.contains("arena_model_net_profit{model=\"alive\",currency=\"GBP\"} 12.5\n"), "{text}");
+        assert!(text.contains("arena_model_abstentions_total{model=\"alive\"} 3\n"), "{text}");
+        assert!(text.contains("arena_model_training_abstention_ratio{model=\"alive\"} 0.4\n"), "{text}");
         assert!(text.contains("arena_event_time_seconds 1.5\n"), "{text}");
         assert!(text.contains("arena_models{state=\"retired\"} 1\n"), "{text}");
         assert!(!text.contains("gone"), "{text}");

@@ -89,6 +89,9 @@ metrics! {
     Board Gauge "arena_model_profit_factor" ["model"] "ratio" "Gross win over gross loss; no series without a loss";
     Board Gauge "arena_model_win_ratio" ["model"] "ratio" "Trades with a profit over trades";
     Board Gauge "arena_model_exposure_ratio" ["model"] "ratio" "Time in a position over time registered";
+    Board Counter "arena_model_abstentions_total" ["model"] "" "Predictions that the nearness gate kept from a stance; no series without a gate";
+    Board Gauge "arena_model_abstention_ratio" ["model"] "ratio" "Abstentions over predictions; no series without a gate";
+    Board Gauge "arena_model_training_abstention_ratio" ["model"] "ratio" "The share of the training rows beyond the gate, to hold arena_model_abstention_ratio against";
     Board Gauge "arena_model_position" ["model"] "" "Open paper position: 1 long, -1 short, 0 none";
 
     Board Gauge "arena_desk_state" ["state"] "" "1 for the state that live dealing is in (live, paper_only, halted), 0 for the others";
@@ -101,6 +104,9 @@ metrics! {
     Board Gauge "arena_store_recording" [] "" "1 while the store records, else 0";
     Process Counter "arena_store_entries_total" [] "" "Entries made durable";
     Process Histogram "arena_store_flush_seconds" [] "seconds" "Wall time of a flush of the store";
+
+    Process Counter "arena_mlflow_alias_changes_total" ["result"] "" "Changes of the alias champion in MLflow: done or failed";
+    Process Gauge "arena_mlflow_aliases_pending" [] "" "Aliases in MLflow that are not yet where the live versions are";
 
     Process Counter "arena_http_requests_total" ["route", "method", "code"] "" "Requests answered, by route pattern";
     Process Counter "arena_http_unauthorized_total" [] "" "Commands refused for want of the token";

@@ -69,6 +69,7 @@ fn command(dir: &Path, arguments: &[&str]) -> Command {
         .current_dir(dir)
         .env_remove("ARENA_URL")
         .env_remove("ARENA_TOKEN")
+        .env_remove("MLFLOW_TRACKING_URI")
         .env_remove("RUST_LOG")
         .env("COLUMNS", "80")
         .stdin(Stdio::null())
@@ -91,6 +92,7 @@ pub fn shell(dir: &Path, script: &str) -> Ran {
         .env("ARENA", env!("CARGO_BIN_EXE_arena"))
         .env_remove("ARENA_URL")
         .env_remove("ARENA_TOKEN")
+        .env_remove("MLFLOW_TRACKING_URI")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

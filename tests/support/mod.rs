@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use arena::control::{Command, Control, ControlError, Done, ModelView};
-use arena::domain::{CloseReason, Direction, ModelId, Money, Price, SeatIdx, Size, UtcMicros};
+use arena::domain::{CloseReason, DataOrigin, Direction, Lineage, ModelId, Money, Price, SeatIdx, Size, UtcMicros};
 use arena::flow::{
-    Board, Change, DeskView, Explanation, GateVerdict, Health, LiveTradeRow, PositionRow, Row, State, TradeRow, Verdict,
+    Board, Change, DeskView, Explanation, GateVerdict, Health, LiveTradeRow, Nearness, PositionRow, PredictionRow, Row,
+    State, TradeRow, Verdict,
 };
 use futures_util::future::{BoxFuture, ready};
 
@@ -301,6 +302,30 @@ impl Control for DemoControl {
         })))
     }
 
+    fn predictions(&self, model: String, last: usize) -> BoxFuture<'_, Result<Vec<PredictionRow>, ControlError>> {
+        Box::pin(ready(self.find(&model).map(|(row, _)| {
+            let n = 240_i64.min(last as i64);
+            (0..n)
+                .map(|number| {
+                    let (wave, came) = ((number as f64 * 0.7).sin(), (number as f64 * 1.9).cos());
+                    let signal = if wave > 0.5 { Some(Direction::Long) } else { None };
+                    PredictionRow {
+                        model: row.model.clone(),
+                        ticket: row.ticket.clone(),
+                        epic: row.epic.clone(),
+                        time: UtcMicros(START + number * 60_000_000),
+                        signal: signal.filter(|_| number % 9 != 4),
+                        acted: signal.is_some() && number % 9 == 0,
+                        abstained: number % 9 == 4,
+                        y_pred: Some(1.0 + wave * 2e-4),
+                        distance: Some(0.000_4 + wave.abs() * 1e-4),
+                        y_true: (number + 3 < n).then_some(1.0 + (wave + 2.0 * came) * 2e-4),
+                    }
+                })
+                .collect()
+        })))
+    }
+
     fn explain(&self, model: String) -> BoxFuture<'_, Result<Explanation, ControlError>> {
         let gate = |gate: &str, value, limit, verdict| GateVerdict {
             gate: gate.to_owned(),
@@ -353,6 +378,29 @@ impl Control for DemoControl {
                     .map(|change| (**change).clone())
                     .collect(),
                 curve: (*curve).clone(),
+                nearness: Some(Nearness {
+                    max_distance: 0.000_52,
+                    predictions: 9_120,
+                    abstentions: 3_711,
+                    share: Some(0.407),
+                    training_share: Some(0.4),
+                }),
+                lineage: Some(Lineage {
+                    reference: "knn-eurusd@3".to_owned(),
+                    kind: "knn".to_owned(),
+                    artefact: "a7".repeat(32),
+                    card: "models/knn-eurusd/3/card.toml".to_owned(),
+                    symbol: "EURUSD=X".to_owned(),
+                    bar: "1m".to_owned(),
+                    horizon_bars: 3,
+                    data: vec![DataOrigin {
+                        name: "yahoo/EURUSD=X/1m".to_owned(),
+                        sha256: "c4".repeat(32),
+                        range: "9982 bars from 2014-04-01T00:00:00Z to 2014-04-11T21:00:00Z".to_owned(),
+                    }],
+                    max_distance: Some(0.000_52),
+                    training_abstentions: Some(0.4),
+                }),
                 row: (*row).clone(),
             }
         })))
@@ -372,7 +420,7 @@ impl Control for DemoControl {
             }
             Command::Halt { .. } => Ok(Done { changes: Vec::new(), notes: vec!["1 live position closed".to_owned()] }),
             Command::Resume { .. } => Err(ControlError::Unavailable("the store is full".to_owned())),
-            Command::Reload => Ok(Done::default()),
+            Command::OpenBudget { .. } | Command::Reload => Ok(Done::default()),
         };
         if answer.is_ok() {
             self.commands.lock().unwrap().push(command);

@@ -277,6 +277,8 @@ pub fn plan(config: Config, feed: Box<dyn Feed>, store: Box<dyn Store>) -> Plan 
     Plan {
         config: Arc::new(config),
         file: None,
+        resolver: Arc::new(config::Nothing),
+        warmups: Vec::new(),
         store,
         feed,
         models: Arc::new(models::build),
@@ -288,6 +290,7 @@ pub fn plan(config: Config, feed: Box<dyn Feed>, store: Box<dyn Store>) -> Plan 
         serving: None,
         progress: ProgressBar::hidden(),
         on_change: Box::new(|_| ()),
+        champions: None,
         ends_at: None,
         heeds_signals: false,
         wants_result: true,
@@ -397,7 +400,7 @@ impl Model for Faulty {
         }
         match &self.trouble {
             Trouble::Panic => panic!("{ON_PURPOSE}"),
-            Trouble::Nan => Some(Prediction { y_pred: Some(f64::NAN), signal: None }),
+            Trouble::Nan => Some(Prediction::of(Some(f64::NAN), None)),
             Trouble::Block(release) => {
                 while !release.load(Ordering::SeqCst) {
                     std::thread::sleep(Duration::from_millis(2));

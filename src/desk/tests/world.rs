@@ -75,6 +75,7 @@ pub(super) fn candidate(seat: SeatIdx) -> Candidate {
         costs: costs(),
         risk: RiskUnit { rho_micros: 10e6, floor_r: 3.0, cap_r: 10.0, cost_stress: 1.25 },
         content_hash: ContentHash([u8::try_from(seat.0).unwrap() + 1; 32]),
+        lineage: None,
     }
 }
 
@@ -110,6 +111,7 @@ pub(super) fn round(end: f64, quotes: &[Tick]) -> Round {
         bars: Vec::new(),
         quotes: vec![EpicQuotes { epic: EpicIdx(0), quotes: Span::of(quotes.to_vec()) }],
         suspensions: Vec::new(),
+        warmups: Vec::new(),
     }
 }
 
