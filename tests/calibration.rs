@@ -178,7 +178,9 @@ fn off(design: &Design, column: &str, got: f64, want: f64, measures: &[Vec<f64>]
 fn the_published_figures_are_reproduced_within_their_bands() {
     let replicates = std::env::var("ARENA_CALIBRATE").ok().and_then(|text| text.parse::<u64>().ok());
     let (Some(replicates), Some(rows)) = (replicates, published()) else {
-        println!("skipped: ARENA_CALIBRATE says no number of replicates, or there are no published figures beside this");
+        println!(
+            "skipped: ARENA_CALIBRATE says no number of replicates, or there are no published figures beside this"
+        );
         return;
     };
     let mut wrong = Vec::new();

@@ -102,7 +102,7 @@ pub enum News {
 /// Money on the account, as last told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountNews {
-    /// By the names of [`ACCOUNT_FIELDS`], as text.
+    /// By the names of `ACCOUNT_FIELDS`, as text.
     pub values: Vec<(&'static str, String)>,
 }
 
