@@ -103,10 +103,11 @@ impl Gate {
                 if gate.load(Ordering::SeqCst)
                     && let Ok(back) = TcpStream::connect(behind)
                 {
-                    let gate = Arc::clone(&gate);
+                    // Both ways: also what comes on a connection that stood before finds it closed.
+                    let (there, back_again) = (Arc::clone(&gate), Arc::clone(&gate));
                     let (f, b) = (front.try_clone().unwrap(), back.try_clone().unwrap());
-                    thread::spawn(move || pass(f, b, &Arc::new(AtomicBool::new(true))));
-                    thread::spawn(move || pass(back, front, &gate));
+                    thread::spawn(move || pass(f, b, &there));
+                    thread::spawn(move || pass(back, front, &back_again));
                 }
             }
         });
