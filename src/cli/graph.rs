@@ -24,6 +24,7 @@ pub fn mermaid(config: &Config) -> String {
     let mut text = String::from("flowchart LR\n");
     let source = match config.feed.source {
         FeedSource::Sim => "synthetic market",
+        FeedSource::Ig => "IG's stream",
         FeedSource::Replay => "recorded quotes",
     };
     writeln!(text, "  feed[(\"{source}\")]").expect(WRITES);
@@ -82,7 +83,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::{
-        ArenaConfig, BarsConfig, FeedConfig, PaperConfig, PromotionConfig, RegistryConfig, RiskConfig,
+        ArenaConfig, BarsConfig, FeedConfig, IgConfig, PaperConfig, PromotionConfig, RegistryConfig, RiskConfig,
     };
     use crate::domain::{
         Candidate, ContentHash, Costs, Decimal, DirectionFilter, Market, Micros, ModelSpec, Money, RiskUnit, Size,
@@ -138,6 +139,7 @@ mod tests {
             markets: vec![market],
             paper: PaperConfig { latency: costs.latency, slippage_points: Decimal(0) },
             registry: RegistryConfig::default(),
+            ig: IgConfig::default(),
             risk: RiskConfig {
                 max_live_positions: 1,
                 max_daily_loss: Money::from_micros(200_000_000),

@@ -10,6 +10,7 @@ mod evidence;
 mod export;
 pub mod fetch;
 mod graph;
+mod ig;
 mod inspect;
 mod mlflow;
 mod models;
@@ -173,7 +174,7 @@ pub struct DemoArgs {
 /// `arena run`.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// Allow real money, where the configuration asks for it too
+    /// Deal with real money at IG, where the configuration says [ig] environment = "live" too
     #[arg(long)]
     pub live: bool,
 }

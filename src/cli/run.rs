@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
 use super::demo_models::{self, DemoArena};
+use super::ig;
 use super::inspect::{Leaderboard, leaderboard_text};
 use super::narrate::Narrator;
 use super::output::{self, DONE, FAILED, Failure, USAGE};
@@ -136,20 +137,23 @@ fn champions(config: &Config) -> Result<Option<Champions>, Failure> {
 /// `arena run`.
 pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
     let ready = ready::load(shared)?;
-    if args.live {
-        let why = "--live: [ig] environment is \"demo\" in this configuration, and the IG connection is not built yet; \
-                   without --live the arena deals at its own in-process venue";
-        return Err(Failure::new(USAGE, why));
-    }
+    ig::refuse_unclear_money(&ready.config, args.live)?;
     start_log(shared);
     let serving = serving(ready.config.listen, &ready.config.arena.data)?;
     let store = Sled::open(&ready.config.arena.data.join("store"), ready.config.arena.disk_floor_mb)?;
     let ready = ready.pinned(shared, &store)?;
     let config = &ready.config;
+    let mut line = None;
+    let mut abroad = None;
     let feed: Box<dyn Feed> = match config.feed.source {
         FeedSource::Sim => {
             let markets = demo::markets(&config.markets, config.arena.seed, config.feed.edge_r, demo::START);
             Box::new(Synthetic::new(markets))
+        }
+        FeedSource::Ig => {
+            let open = ig::open(shared, config)?;
+            (line, abroad) = (Some(open.line), Some(open.abroad));
+            Box::new(open.feed)
         }
         FeedSource::Replay if config.feed.quotes.is_empty() => {
             let why = "[feed] source is \"replay\" and [feed] quotes names no file; `arena replay --quotes` takes them \
@@ -163,7 +167,8 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
             Box::new(Replay::open(&recordings, feed::OnBad::Skip)?)
         }
     };
-    let speed = config.feed.speed;
+    // What comes from outside comes at its own pace.
+    let speed = if abroad.is_some() { 1.0 } else { config.feed.speed };
     let is_live = speed > 0.0 && speed <= LIVE_SPEED_MAX;
     if !shared.quiet && !shared.json {
         output::print(&format!(
@@ -184,7 +189,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         models: ready.factory(shared, is_live),
         durability: if is_live { Durability::EveryRound } else { Durability::EverySecond },
         pace: Pace { speed, live_speed_max: 0.0, skips_silence: (is_synthetic && speed > 1.0).then_some(SILENCE_MAX) },
-        has_tail: !is_synthetic,
+        has_tail: config.feed.source == FeedSource::Replay,
         slice_rounds: app::SLICE_ROUNDS,
         deadline: is_live.then(|| Duration::from_micros(deadline)),
         serving: Some(serving),
@@ -195,10 +200,13 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         heeds_signals: true,
         wants_result: shared.json,
         on_tick: None,
-        clock: None,
-        broker: None,
+        abroad,
         config: Arc::new(ready.config),
-    })?;
+    });
+    if let Some(line) = line {
+        line.close();
+    }
+    let outcome = outcome?;
     finish(shared, &outcome, None)
 }
 
@@ -385,8 +393,7 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         heeds_signals: true,
         wants_result: true,
         on_tick: None,
-        clock: None,
-        broker: None,
+        abroad: None,
         config: Arc::new(config),
     })?;
     if outcome.ending == app::Ending::Told {
@@ -495,8 +502,7 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
         heeds_signals: true,
         wants_result: true,
         on_tick: says.then(narrator),
-        clock: None,
-        broker: None,
+        abroad: None,
         config: Arc::new(config),
     })?;
     if says {
