@@ -1,6 +1,6 @@
 //! IG over its REST service: typed calls, one login, budgets, and a broker made of them.
 //!
-//! Pure: [`number`], [`wire`], [`requests`], [`fault`], [`session`], [`throttle`], [`deals`]. [`rest`] is the shell with
+//! Pure: [`number`], [`wire`], [`requests`], [`fault`], [`session`], [`throttle`], [`deals`], [`rules`]. [`rest`] is the shell with
 //! the HTTP client and the clock, `calls` the list of what it can ask, `broker` what the desk deals through.
 
 mod broker;

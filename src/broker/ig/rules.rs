@@ -1,5 +1,5 @@
-//! Dealing rules as IG tells them, pure: what live dealing in a market is held to, what keeps it from being dealt in, and
-//! what changed since the last time.
+//! Dealing rules as IG tells them, pure but for their reading: what live dealing in a market is held to, what keeps it
+//! from being dealt in, and what changed since the last time.
 //!
 //! The configuration says what the arena believes of a market; IG's rules can only make it stricter. Figures come with a
 //! unit: points are of the configured `point`, a percentage is of the price of the moment it is read (of the offer for
