@@ -67,7 +67,11 @@ pub fn mermaid(config: &Config) -> String {
     } else {
         text.push_str("  promoter -->|champion| desk[\"desk\"]\n");
     }
-    text.push_str("  desk -->|orders| broker[(\"in-process venue\")]\n");
+    let broker = match config.feed.source {
+        FeedSource::Ig => format!("IG, {} account", config.ig.environment.word()),
+        FeedSource::Sim | FeedSource::Replay => "in-process venue".to_owned(),
+    };
+    writeln!(text, "  desk -->|orders| broker[(\"{broker}\")]").expect(WRITES);
     let listen = config.listen;
     writeln!(text, "  promoter --> board[\"leaderboard<br>http://{listen}\"]").expect(WRITES);
     text.push_str("  feed -.-> journal[(\"journal\")]\n  promoter -.-> journal\n  desk -.-> journal\n");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use super::Shared;
 use super::output::{self, FAILED, Failure, USAGE};
@@ -17,7 +18,7 @@ use crate::broker::ig::{Rest, number::Number};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, FeedSource, IgEnvironment, IgPrices};
 use crate::domain::{Candidate, Market};
-use crate::feed;
+use crate::feed::{self, Feed};
 
 /// How long a logout may take.
 const LOGOUT_MAX: Duration = Duration::from_secs(5);
@@ -56,7 +57,7 @@ pub(super) struct Line {
 
 /// What an arena runs on at IG.
 pub(super) struct Open {
-    pub(super) feed: feed::ig::Ig,
+    pub(super) feed: Box<dyn Feed>,
     pub(super) abroad: Abroad,
     pub(super) line: Line,
 }
@@ -64,8 +65,7 @@ pub(super) struct Open {
 /// Logs in, tells what it is about, begins to stream.
 pub(super) fn open(shared: &Shared, config: &Config) -> Result<Open, Failure> {
     let credentials = Credentials::from_environment()?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("ig").enable_all().build()?;
+    let runtime = runtime()?;
     let address = Address { rest_url: config.ig.url().to_owned(), account: config.ig.account.clone(), credentials };
     let entry = runtime.block_on(Entry::open(address, &config.markets))?;
     let told = introduction(config, &entry);
@@ -81,15 +81,36 @@ pub(super) fn open(shared: &Shared, config: &Config) -> Result<Open, Failure> {
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let connection = runtime.block_on(entry.stream(Arc::clone(&clock), source, config.arena.seed))?;
+    Ok(opened(connection, runtime, clock, account, config))
+}
+
+/// The thread of a connection: sockets are read while the arena thinks.
+pub(super) fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("ig").enable_all().build()
+}
+
+/// What an arena runs on, made of a connection.
+pub(super) fn opened(
+    connection: Connection,
+    runtime: Runtime,
+    clock: Arc<dyn Clock>,
+    account: String,
+    config: &Config,
+) -> Open {
     let Connection { rest, broker, stream, news, rules, later_rules } = connection;
-    Ok(Open {
-        feed: feed::ig::Ig::new(Some(stream), news, config.markets.len(), Arc::clone(&clock)),
+    Open {
+        feed: Box::new(feed::ig::Ig::new(Some(stream), news, config.markets.len(), Arc::clone(&clock))),
         abroad: Abroad { clock, broker, account, rules, later_rules },
         line: Line { runtime, rest },
-    })
+    }
 }
 
 impl Line {
+    /// Runs something beside the connection.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.runtime.spawn(task)
+    }
+
     /// Logs out and ends the thread.
     pub(super) fn close(self) {
         let logout = async { tokio::time::timeout(LOGOUT_MAX, self.rest.log_out()).await };

@@ -5,6 +5,7 @@ mod audit;
 mod calibrate;
 pub mod check;
 mod client;
+mod demo;
 mod demo_models;
 mod evidence;
 mod export;
@@ -12,6 +13,7 @@ pub mod fetch;
 mod graph;
 mod ig;
 mod inspect;
+mod lockstep;
 mod mlflow;
 mod models;
 mod narrate;
@@ -396,7 +398,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let shared = &cli.shared;
     match cli.command {
         // These five tell their own exit code: a faulty file, a cut feed and a stopped run differ.
-        Command::Demo(args) => return run::demo(shared, &args),
+        Command::Demo(args) => return demo::demo(shared, &args),
         Command::Check => return run::check(shared),
         Command::Run(args) => return run::run(shared, &args),
         Command::Replay(args) => return run::replay(shared, &args),

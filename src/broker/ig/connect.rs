@@ -149,6 +149,7 @@ impl Entry {
     /// # Errors
     /// [`ConnectError`].
     pub async fn open(address: Address, markets: &[Market]) -> Result<Self, ConnectError> {
+        let account = address.account.clone();
         let rest = Rest::new(IgOptions {
             rest_url: address.rest_url,
             api_key: address.credentials.api_key,
@@ -164,7 +165,12 @@ impl Entry {
         })
         .map_err(ConnectError::Address)?;
         let failed = |what| move |source| ConnectError::Ig { what, source };
-        let login = rest.login().await.map_err(failed("login to IG"))?;
+        let login = rest.login().await.map_err(|source| match source.code() {
+            Some("error.switch.invalid-accountId") => ConnectError::Unfit(vec![format!(
+                "IG: {account:?} is none of this user's accounts; leave [ig] account empty for the preferred one"
+            )]),
+            _ => ConnectError::Ig { what: "login to IG", source },
+        })?;
         let accounts = rest.accounts().await.map_err(failed("IG's list of accounts"))?;
         let account = accounts.into_iter().find(|account| account.account_id == login.account);
         let Some(account) = account else {
