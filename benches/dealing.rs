@@ -46,7 +46,12 @@ fn config_text(rest_url: &str) -> String {
 }
 
 /// Runs the arena until it is told to stop.
-fn run_arena(sim: &Handle, folder: &Path, listener: TcpListener, ends: Instant) -> Result<(), Box<dyn std::error::Error>> {
+fn run_arena(
+    sim: &Handle,
+    folder: &Path,
+    listener: TcpListener,
+    ends: Instant,
+) -> Result<(), Box<dyn std::error::Error>> {
     let mut config = arena::config::parse(&config_text(&sim.rest_url()), "measured.toml", folder)
         .map_err(|problems| format!("{problems:?}"))?;
     config.arena.data = folder.to_owned();

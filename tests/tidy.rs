@@ -83,6 +83,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "app",
             "bars",
+            // A login at IG, before there is anything to run.
+            "broker",
             "clock",
             "calibrate",
             "config",
@@ -129,6 +131,7 @@ const SHELLS: &[&str] = &[
     "src/bin/",
     "src/broker/ig/broker.rs",
     "src/broker/ig/calls.rs",
+    "src/broker/ig/connect.rs",
     "src/broker/ig/rest.rs",
     "src/broker/ig/stream.rs",
     "src/cli/",
