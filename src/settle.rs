@@ -20,7 +20,8 @@ use std::sync::{Arc, Mutex};
 pub use self::dealer::Outside;
 use self::dealer::SliceJournal;
 use self::opening::{
-    ended_record, json_record, lane_number, of_lanes, open_promoter, postcard_record, seat_record, settings_of, widened,
+    ended_record, json_record, lane_number, of_lanes, open_promoter, postcard_record, seat_record, settings_of,
+    text_record, widened,
 };
 use self::past::Past;
 use self::rounds::{EventsOfRound, RoundEvents, flat_at};
@@ -99,8 +100,12 @@ pub struct Settlement {
     desk: Desk,
     venue: Arc<Venue>,
     outside: Option<Outside>,
+    /// The account that the desk's book is of; empty: the venue of this process.
+    account: String,
     /// The rules that live dealing is held to.
     live_markets: Arc<Vec<Market>>,
+    /// The dealing rules as the broker last told them, by epic.
+    rules: BTreeMap<String, Vec<(String, String)>>,
     journal: SliceJournal,
     commit: Commit,
     is_flat: Vec<bool>,
@@ -187,7 +192,9 @@ impl Settlement {
             desk,
             venue,
             outside: None,
+            account: text_record(store, dealer::ACCOUNT)?,
             live_markets: Arc::new(config.markets.clone()),
+            rules: json_record(store, dealer::RULES)?,
             journal: SliceJournal::default(),
             commit: Commit::default(),
             accepted: widened(accepted, config.markets.len()),

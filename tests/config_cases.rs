@@ -223,7 +223,7 @@ const CASES: &[Case] = &[
         "not built yet",
         &[(
             "min_episodes = 100",
-            "min_episodes = 100\n\n[ig]\nenvironment = \"live\"\nrest_url = \"http://127.0.0.1:9000\"\n\n[registry]\nmlflow = \"127.0.0.1:5000\"\n\n[feed]\nsource = \"ig\"",
+            "min_episodes = 100\n\n[mirror]\nsql = \"postgres://here\"\n\n[registry]\nmlflow = \"127.0.0.1:5000\"\n\n[feed]\nsource = \"nats\"",
         )],
     ),
     (
@@ -244,6 +244,20 @@ const CASES: &[Case] = &[
         &[(
             "min_episodes = 100",
             "min_dsr = 0.5\nlive_slots = 2\nslot_reuse = \"inherit\"\nunit = \"round\"\ndd_limit_r = 20\nmax_paper_drawdown_r = 25\nmax_feed_gap = \"off\"\nmax_rejects = \"off\"\nanchor = \"heads.txt\"\nmax_live_risk = 100\nmin_useful_edge_r = -5",
+        )],
+    ),
+    (
+        "a faulty connection to IG",
+        &[(
+            "min_episodes = 100",
+            "min_episodes = 100\n\n[feed]\nsource = \"IG\"\n\n[ig]\nenvironment = \"paper\"\naccount = \"my account\"\nprices = \"market\"\nrest_url = \"http://api.ig.com/gateway/deal\"\npassword = \"secret\"",
+        )],
+    ),
+    (
+        "real money at IG",
+        &[(
+            "min_episodes = 100",
+            "min_episodes = 100\n\n[feed]\nsource = \"ig\"\n\n[ig]\nenvironment = \"live\"\naccount = \"ABC-1\"\nprices = \"chart\"\nrest_url = \"http://localhost:9000/gateway/deal/\"",
         )],
     ),
     (

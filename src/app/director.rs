@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, Notify};
 
 use super::champions::LiveVersions;
 use super::sealing::{Anchor, seal};
+use crate::broker::DealingRules;
 use crate::config::{self, Config, Difference, Pinned, Resolver};
 use crate::control::{Command, ControlError, Done, ModelView};
 use crate::domain::{SeatIdx, UtcMicros};
@@ -67,6 +68,11 @@ pub(super) struct Stopped(pub String);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct TimePassed(pub UtcMicros);
+
+/// The broker's dealing rules, read again. Answers with what is another than before.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<String>")]
+pub(super) struct RulesRead(pub Vec<DealingRules>);
 
 /// The feed has ended, or the arena is asked to stop: everything is made durable.
 #[derive(Debug, Message)]
@@ -431,6 +437,15 @@ impl Handler<TimePassed> for Director {
                 inner.show();
             }
         })
+    }
+}
+
+impl Handler<RulesRead> for Director {
+    type Result = ResponseFuture<Vec<String>>;
+
+    fn handle(&mut self, message: RulesRead, _: &mut Self::Context) -> Self::Result {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move { inner.lock().await.settlement.on_rules(message.0) })
     }
 }
 

@@ -17,16 +17,16 @@ use actix::{Actor, Arbiter, System};
 use arc_swap::ArcSwap;
 use indicatif::ProgressBar;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Mutex, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use self::champions::LiveVersions;
 pub use self::director::Durability;
-use self::director::{Director, Inner, Operate, Stopped};
+use self::director::{Director, Inner, Operate, RulesRead, Stopped};
 use self::pump::Pump;
 pub use self::pump::{Ending, Pace, SLICE_ROUNDS};
 use self::running::Running;
 use crate::bars::Resampler;
-use crate::broker::Broker;
+use crate::broker::{Broker, DealingRules};
 use crate::clock::Clock;
 use crate::config::{Config, Resolver};
 use crate::control::{Command, Control};
@@ -96,10 +96,28 @@ pub struct Plan {
     pub wants_result: bool,
     /// Told the board now and then while the run goes on (the demo's terminal).
     pub on_tick: Option<OnTick>,
-    /// Of a live feed: the clock that closes its silent bars. Its quotes are taken as they come.
-    pub clock: Option<Arc<dyn Clock>>,
-    /// Who deals, if not the venue of this process.
-    pub broker: Option<Arc<dyn Broker>>,
+    /// Where it deals, if not at the venue of this process.
+    pub abroad: Option<Abroad>,
+}
+
+/// A venue outside of this process, whose quotes are taken as they come.
+pub struct Abroad {
+    /// The clock that closes silent bars.
+    pub clock: Arc<dyn Clock>,
+    /// Who deals.
+    pub broker: Arc<dyn Broker>,
+    /// Whose money: environment and account.
+    pub account: String,
+    /// The dealing rules, market by market in the order of the configuration.
+    pub rules: Vec<DealingRules>,
+    /// The same whenever they are read again.
+    pub later_rules: mpsc::Receiver<Vec<DealingRules>>,
+}
+
+impl std::fmt::Debug for Abroad {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Abroad").field("account", &self.account).field("broker", &self.broker).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Plan {
@@ -194,10 +212,18 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     let store_thread = Arbiter::new();
     let store = plan.store;
     let store = StoreActor::start_in_arbiter(&store_thread.handle(), move |_| StoreActor::new(store));
-    if let Some(broker) = plan.broker {
-        let journal = Arc::new(journal::StoreJournal::new(store.clone()));
-        settlement.deal_outside(Outside { broker, journal });
-    }
+    let (clock, later_rules) = match plan.abroad {
+        Some(Abroad { clock, broker, account, rules, later_rules }) => {
+            let journal = Arc::new(journal::StoreJournal::new(store.clone()));
+            settlement.deal_outside(Outside { broker, journal, account })?;
+            tell_rules(&settlement.on_rules(rules));
+            (Some(clock), Some(later_rules))
+        }
+        None => {
+            settlement.deal_inside()?;
+            (None, None)
+        }
+    };
     let fan_out = FanOut::start(&seats, config.arena.models_per_host, config.arena.arbiters, plan.deadline);
     let by_idx = seats.iter().map(|seat| (seat.lock().unwrap_or_else(PoisonError::into_inner).idx(), Arc::clone(seat)));
     let live = plan.champions.map(|champions| LiveVersions::watched(champions, &board.load(), &config));
@@ -278,8 +304,11 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         progress: plan.progress,
         has_tail: plan.has_tail,
         slice_rounds: plan.slice_rounds,
-        clock: plan.clock,
+        clock,
     };
+    if let Some(later_rules) = later_rules {
+        actix::spawn(heed_rules(later_rules, director.clone()));
+    }
     let (done, ended) = oneshot::channel();
     let pump_thread = Arbiter::new();
     pump_thread.spawn(async move {
@@ -311,6 +340,24 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
 /// The journal's hash, and every lifecycle change that it holds.
 fn result_of(store: &dyn Store) -> Result<(String, Vec<Change>), StoreError> {
     Ok((journal_hash(store)?, views::lifecycle(store)?))
+}
+
+/// Tells what dealing rules are others than they were.
+fn tell_rules(changes: &[String]) {
+    for change in changes {
+        tracing::warn!(%change, "a dealing rule changed");
+    }
+}
+
+/// Hands rules that were read again to the director.
+async fn heed_rules(mut rules: mpsc::Receiver<Vec<DealingRules>>, director: actix::Addr<Director>) {
+    while let Some(rules) = rules.recv().await {
+        match director.send(RulesRead(rules)).await {
+            Ok(changes) => tell_rules(&changes),
+            // It ends with the run.
+            Err(_) => return,
+        }
+    }
 }
 
 /// "File size limit exceeded", on Linux and the BSDs.

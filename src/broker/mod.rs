@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, ready};
 use serde::{Deserialize, Serialize};
 
 use crate::desk::Approved;
-use crate::domain::{CloseReason, DealId, DealReference, Direction, Epic, Price, PriceDelta, Size, UtcMicros};
+use crate::domain::{CloseReason, DealId, DealReference, Direction, Epic, Market, Price, PriceDelta, Size, UtcMicros};
 
 /// An order for a live position: stop and limit travel in the same request.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +110,15 @@ pub enum BrokerError {
     /// The account, the key or the permission is at fault: stop for good.
     #[error("broker refuses this account: {0}")]
     Denied(String),
+}
+
+/// The dealing rules of one market, as the broker tells them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DealingRules {
+    /// What live dealing there is held to: what is configured, or stricter.
+    pub market: Market,
+    /// The rules as they were told, by name and with their units.
+    pub told: Vec<(String, String)>,
 }
 
 /// Deals for real.

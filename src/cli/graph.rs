@@ -24,6 +24,7 @@ pub fn mermaid(config: &Config) -> String {
     let mut text = String::from("flowchart LR\n");
     let source = match config.feed.source {
         FeedSource::Sim => "synthetic market",
+        FeedSource::Ig => "IG's stream",
         FeedSource::Replay => "recorded quotes",
     };
     writeln!(text, "  feed[(\"{source}\")]").expect(WRITES);
@@ -66,7 +67,11 @@ pub fn mermaid(config: &Config) -> String {
     } else {
         text.push_str("  promoter -->|champion| desk[\"desk\"]\n");
     }
-    text.push_str("  desk -->|orders| broker[(\"in-process venue\")]\n");
+    let broker = match config.feed.source {
+        FeedSource::Ig => format!("IG, {} account", config.ig.environment.word()),
+        FeedSource::Sim | FeedSource::Replay => "in-process venue".to_owned(),
+    };
+    writeln!(text, "  desk -->|orders| broker[(\"{broker}\")]").expect(WRITES);
     let listen = config.listen;
     writeln!(text, "  promoter --> board[\"leaderboard<br>http://{listen}\"]").expect(WRITES);
     text.push_str("  feed -.-> journal[(\"journal\")]\n  promoter -.-> journal\n  desk -.-> journal\n");
@@ -82,7 +87,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::{
-        ArenaConfig, BarsConfig, FeedConfig, PaperConfig, PromotionConfig, RegistryConfig, RiskConfig,
+        ArenaConfig, BarsConfig, FeedConfig, IgConfig, PaperConfig, PromotionConfig, RegistryConfig, RiskConfig,
     };
     use crate::domain::{
         Candidate, ContentHash, Costs, Decimal, DirectionFilter, Market, Micros, ModelSpec, Money, RiskUnit, Size,
@@ -138,6 +143,7 @@ mod tests {
             markets: vec![market],
             paper: PaperConfig { latency: costs.latency, slippage_points: Decimal(0) },
             registry: RegistryConfig::default(),
+            ig: IgConfig::default(),
             risk: RiskConfig {
                 max_live_positions: 1,
                 max_daily_loss: Money::from_micros(200_000_000),

@@ -5,12 +5,15 @@ mod audit;
 mod calibrate;
 pub mod check;
 mod client;
+mod demo;
 mod demo_models;
 mod evidence;
 mod export;
 pub mod fetch;
 mod graph;
+mod ig;
 mod inspect;
+mod lockstep;
 mod mlflow;
 mod models;
 mod narrate;
@@ -173,7 +176,7 @@ pub struct DemoArgs {
 /// `arena run`.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// Allow real money, where the configuration asks for it too
+    /// Deal with real money at IG, where the configuration says [ig] environment = "live" too
     #[arg(long)]
     pub live: bool,
 }
@@ -395,7 +398,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let shared = &cli.shared;
     match cli.command {
         // These five tell their own exit code: a faulty file, a cut feed and a stopped run differ.
-        Command::Demo(args) => return run::demo(shared, &args),
+        Command::Demo(args) => return demo::demo(shared, &args),
         Command::Check => return run::check(shared),
         Command::Run(args) => return run::run(shared, &args),
         Command::Replay(args) => return run::replay(shared, &args),

@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use super::demo_models::{self, DemoArena};
+use super::ig;
 use super::inspect::{Leaderboard, leaderboard_text};
-use super::narrate::Narrator;
 use super::output::{self, DONE, FAILED, Failure, USAGE};
 use super::ready::{self, Ready};
 use super::resample::ResampleArgs;
-use super::{DemoArgs, EpicFile, ReplayArgs, RunArgs, Shared};
+use super::{EpicFile, ReplayArgs, RunArgs, Shared};
 use crate::app::{self, Durability, Outcome, Pace, Plan, RunError, Serving};
 use crate::config::{Config, FeedSource};
 use crate::deploy::Shelf;
@@ -24,7 +23,7 @@ use crate::feed::replay::{Recording, Replay};
 use crate::feed::session::Session;
 use crate::feed::synthetic::Synthetic;
 use crate::feed::{self, Feed, FeedError, Input};
-use crate::flow::{Board, Change, State};
+use crate::flow::{Change, State};
 use crate::registry::Registry;
 use crate::registry::mlflow::{self, Champions};
 use crate::server;
@@ -37,10 +36,7 @@ use crate::telemetry::log;
 const LIVE_SPEED_MAX: f64 = 60.0;
 
 /// A synthetic market's silence longer than this (a weekend) is passed over when event time is accelerated.
-const SILENCE_MAX: Micros = Micros(600_000_000);
-
-/// Rounds in a slice of the demo: so few that live dealing is seen from a few minutes after the promotion on.
-const DEMO_SLICE_ROUNDS: usize = 16;
+pub(super) const SILENCE_MAX: Micros = Micros(600_000_000);
 
 pub(super) fn check(shared: &Shared) -> Result<u8, Failure> {
     let mut out = Vec::new();
@@ -72,7 +68,7 @@ impl From<FeedError> for Failure {
     }
 }
 
-fn start_log(shared: &Shared) {
+pub(super) fn start_log(shared: &Shared) {
     let verbosity = if shared.quiet { -1 } else { i8::try_from(shared.verbose).unwrap_or(i8::MAX) };
     // A second start in one process (tests) keeps the first.
     if log::init(verbosity, false).is_err() {
@@ -81,7 +77,7 @@ fn start_log(shared: &Shared) {
     std::panic::set_hook(Box::new(|info| tracing::error!(%info, "a panic, caught at its boundary")));
 }
 
-fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).map_err(|error| {
         let why = match error.kind() {
             std::io::ErrorKind::AddrInUse => format!(
@@ -106,7 +102,7 @@ fn mode_of(change: &Change) -> bool {
 }
 
 /// Prints the lifecycle changes that an onlooker wants to see as they come.
-fn teller(shared: &Shared) -> Box<dyn Fn(&Change) + Send> {
+pub(super) fn teller(shared: &Shared) -> Box<dyn Fn(&Change) + Send> {
     if shared.quiet || shared.json {
         return Box::new(|_| ());
     }
@@ -136,20 +132,23 @@ fn champions(config: &Config) -> Result<Option<Champions>, Failure> {
 /// `arena run`.
 pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
     let ready = ready::load(shared)?;
-    if args.live {
-        let why = "--live: [ig] environment is \"demo\" in this configuration, and the IG connection is not built yet; \
-                   without --live the arena deals at its own in-process venue";
-        return Err(Failure::new(USAGE, why));
-    }
+    ig::refuse_unclear_money(&ready.config, args.live)?;
     start_log(shared);
     let serving = serving(ready.config.listen, &ready.config.arena.data)?;
     let store = Sled::open(&ready.config.arena.data.join("store"), ready.config.arena.disk_floor_mb)?;
     let ready = ready.pinned(shared, &store)?;
     let config = &ready.config;
+    let mut line = None;
+    let mut abroad = None;
     let feed: Box<dyn Feed> = match config.feed.source {
         FeedSource::Sim => {
             let markets = demo::markets(&config.markets, config.arena.seed, config.feed.edge_r, demo::START);
             Box::new(Synthetic::new(markets))
+        }
+        FeedSource::Ig => {
+            let open = ig::open(shared, config)?;
+            (line, abroad) = (Some(open.line), Some(open.abroad));
+            open.feed
         }
         FeedSource::Replay if config.feed.quotes.is_empty() => {
             let why = "[feed] source is \"replay\" and [feed] quotes names no file; `arena replay --quotes` takes them \
@@ -163,7 +162,8 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
             Box::new(Replay::open(&recordings, feed::OnBad::Skip)?)
         }
     };
-    let speed = config.feed.speed;
+    // What comes from outside comes at its own pace.
+    let speed = if abroad.is_some() { 1.0 } else { config.feed.speed };
     let is_live = speed > 0.0 && speed <= LIVE_SPEED_MAX;
     if !shared.quiet && !shared.json {
         output::print(&format!(
@@ -184,7 +184,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         models: ready.factory(shared, is_live),
         durability: if is_live { Durability::EveryRound } else { Durability::EverySecond },
         pace: Pace { speed, live_speed_max: 0.0, skips_silence: (is_synthetic && speed > 1.0).then_some(SILENCE_MAX) },
-        has_tail: !is_synthetic,
+        has_tail: config.feed.source == FeedSource::Replay,
         slice_rounds: app::SLICE_ROUNDS,
         deadline: is_live.then(|| Duration::from_micros(deadline)),
         serving: Some(serving),
@@ -195,15 +195,18 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         heeds_signals: true,
         wants_result: shared.json,
         on_tick: None,
-        clock: None,
-        broker: None,
+        abroad,
         config: Arc::new(ready.config),
-    })?;
+    });
+    if let Some(line) = line {
+        line.close();
+    }
+    let outcome = outcome?;
     finish(shared, &outcome, None)
 }
 
 /// Prints what a run came to. One whose store stopped recording on its way has failed, whatever its paper says.
-fn finish(shared: &Shared, outcome: &Outcome, elapsed: Option<Duration>) -> Result<u8, Failure> {
+pub(super) fn finish(shared: &Shared, outcome: &Outcome, elapsed: Option<Duration>) -> Result<u8, Failure> {
     print_result(shared, outcome, elapsed)?;
     match &outcome.board.health.fault {
         None => Ok(DONE),
@@ -385,8 +388,7 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         heeds_signals: true,
         wants_result: true,
         on_tick: None,
-        clock: None,
-        broker: None,
+        abroad: None,
         config: Arc::new(config),
     })?;
     if outcome.ending == app::Ending::Told {
@@ -415,104 +417,4 @@ fn out_store(dir: &Path, config: &Config) -> Result<Sled, Failure> {
         return Err(Failure::new(FAILED, why));
     }
     Ok(store)
-}
-
-/// A folder for the demo's store that goes away with it.
-struct DemoFolder(PathBuf);
-
-impl DemoFolder {
-    fn new() -> std::io::Result<Self> {
-        let dir = std::env::temp_dir().join(format!("arena-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&dir)?;
-        Ok(Self(dir))
-    }
-}
-
-impl Drop for DemoFolder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, dir = %self.0.display(), "the demo's folder stays behind");
-        }
-    }
-}
-
-/// `arena demo`.
-pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
-    let begun = Instant::now();
-    start_log(shared);
-    let seed = args.seed.unwrap_or(7);
-    let folder = DemoFolder::new()?;
-    let rules = demo_models::rules(seed, &folder.0)?;
-    let mut markets = demo::markets(&rules.markets, seed, args.edge, demo::PAST);
-    let DemoArena { config, shelf, warmups } = demo_models::prepare(&mut markets, &rules, seed, &folder.0)?;
-    let address = SocketAddr::new(config.listen.ip(), args.port.unwrap_or(config.listen.port()));
-    let listener = match TcpListener::bind(address) {
-        Ok(listener) => listener,
-        Err(_) if args.port.is_none() => bind(SocketAddr::new(address.ip(), 0))?,
-        Err(_) => bind(address)?,
-    };
-    let token = server::token(&folder.0)?;
-    let url = format!("http://{}/", listener.local_addr()?);
-    let says = !shared.quiet && !shared.json;
-    if says {
-        output::print(&format!(
-            "arena demo: {} candidates on a synthetic {} with {} (seed {seed})\n\
-             page     {url}\n\
-             metrics  {url}metrics\n\
-             token    {}\n\
-             History runs as fast as it can; once a model is live, one second is {} seconds. Ctrl-C ends it.\n\n",
-            config.candidates.len(),
-            config.markets[0].epic,
-            if args.edge > 0.0 { format!("an edge of {} R planted", args.edge) } else { "no edge".to_owned() },
-            folder.0.join("arena.token").display(),
-            args.speed.unwrap_or(demo::LIVE_SPEED),
-        ))?;
-    }
-    let epics = config.markets.iter().map(|market| market.epic.to_string()).collect();
-    let store = Sled::open(&folder.0.join("store"), config.arena.disk_floor_mb)?;
-    let length = args.length.map(|length| Duration::from_micros(u64::try_from(length.0).unwrap_or(u64::MAX)));
-    let outcome = app::run(Plan {
-        file: None,
-        models: shelf.factory(&folder.0, epics, false),
-        resolver: shelf,
-        warmups,
-        store: Box::new(store),
-        feed: Box::new(Synthetic::new(markets)),
-        durability: Durability::EverySecond,
-        pace: Pace {
-            speed: 0.0,
-            live_speed_max: args.speed.unwrap_or(demo::LIVE_SPEED),
-            skips_silence: Some(SILENCE_MAX),
-        },
-        has_tail: false,
-        slice_rounds: DEMO_SLICE_ROUNDS,
-        deadline: None,
-        serving: Some(Serving { listener, token }),
-        progress: ProgressBar::hidden(),
-        on_change: teller(shared),
-        champions: None,
-        ends_at: length.map(|length| begun + length),
-        heeds_signals: true,
-        wants_result: true,
-        on_tick: says.then(narrator),
-        clock: None,
-        broker: None,
-        config: Arc::new(config),
-    })?;
-    if says {
-        output::print("\n")?;
-    }
-    finish(shared, &outcome, Some(begun.elapsed()))
-}
-
-/// Prints what a [`Narrator`] has to tell, every second.
-fn narrator() -> Box<dyn Fn(&Board) + Send> {
-    let narrator = std::sync::Mutex::new(Narrator::default());
-    Box::new(move |board| {
-        let told = narrator.lock().unwrap_or_else(std::sync::PoisonError::into_inner).tell(board);
-        if !told.is_empty() {
-            // Whoever closed our output wants no more of it.
-            drop(output::print(&told));
-        }
-    })
 }

@@ -88,6 +88,11 @@ fn settings(config: &Config) -> Vec<(String, String)> {
     put("arena.record_predictions", &config.arena.record_predictions);
     put("feed.source", &source_word(config.feed.source));
     put("feed.edge_r", &config.feed.edge_r);
+    if config.feed.source == FeedSource::Ig {
+        put("ig.environment", &config.ig.environment.word());
+        put("ig.account", &config.ig.account);
+        put("ig.prices", &config.ig.prices.word());
+    }
     put("bars.reset_after", &config.bars.reset_after);
     put("paper.latency", &config.paper.latency);
     put("paper.slippage_points", &config.paper.slippage_points);
@@ -105,6 +110,7 @@ fn settings(config: &Config) -> Vec<(String, String)> {
 pub(super) fn source_word(source: FeedSource) -> &'static str {
     match source {
         FeedSource::Sim => "sim",
+        FeedSource::Ig => "ig",
         FeedSource::Replay => "replay",
     }
 }

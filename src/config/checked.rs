@@ -15,6 +15,8 @@ pub struct Config {
     pub arena: ArenaConfig,
     /// `[feed]`.
     pub feed: FeedConfig,
+    /// `[ig]`.
+    pub ig: IgConfig,
     /// `[bars]`.
     pub bars: BarsConfig,
     /// `[server] listen`.
@@ -81,6 +83,8 @@ pub struct RegistryConfig {
 pub enum FeedSource {
     /// The seeded synthetic market.
     Sim,
+    /// IG's stream.
+    Ig,
     /// Recorded quote files, named by `[feed] quotes`.
     Replay,
 }
@@ -98,6 +102,78 @@ pub struct FeedConfig {
     pub record: bool,
     /// `source = "replay"`: the file of each epic.
     pub quotes: Vec<(EpicIdx, PathBuf)>,
+}
+
+/// Play money or real money.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IgEnvironment {
+    /// Play money.
+    #[default]
+    Demo,
+    /// Real money.
+    Live,
+}
+
+impl IgEnvironment {
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::Live => "live",
+        }
+    }
+
+    /// IG's own address.
+    #[must_use]
+    pub fn rest_url(self) -> &'static str {
+        match self {
+            Self::Demo => "https://demo-api.ig.com/gateway/deal",
+            Self::Live => "https://api.ig.com/gateway/deal",
+        }
+    }
+}
+
+/// The subscription that quotes come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IgPrices {
+    /// `PRICE:{account}:{epic}`.
+    #[default]
+    Price,
+    /// `CHART:{epic}:TICK`.
+    Chart,
+}
+
+impl IgPrices {
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Price => "price",
+            Self::Chart => "chart",
+        }
+    }
+}
+
+/// `[ig]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IgConfig {
+    /// Play money or real money.
+    pub environment: IgEnvironment,
+    /// The account; empty: the preferred one.
+    pub account: String,
+    /// Where quotes come from.
+    pub prices: IgPrices,
+    /// Another address than IG's own.
+    pub rest_url: Option<String>,
+}
+
+impl IgConfig {
+    /// Where requests go.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.rest_url.as_deref().unwrap_or(self.environment.rest_url())
+    }
 }
 
 /// `[bars]`.

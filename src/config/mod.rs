@@ -169,6 +169,7 @@ fn checked_config(
 ) -> (Option<Config>, Vec<String>, (usize, usize)) {
     let arena = settings::arena(root, base_dir, faults);
     let feed = settings::feed(root, base_dir, faults);
+    let ig = settings::ig(root, faults);
     let bars = settings::bars(root, faults);
     let listen = settings::listen(root, faults);
     let markets = settings::markets(root, faults);
@@ -210,6 +211,7 @@ fn checked_config(
         let mut config = Config {
             arena: arena.config,
             feed: feed.config,
+            ig: ig?,
             bars: bars?,
             listen: listen?,
             markets: markets.markets,

@@ -70,7 +70,7 @@ pub const KEYS: &[Key] = &[
     key("arena", "model_deadline", "length of time", "", "1ms to 1h", Value("\"2s\""), "Live: how long a model may think about one bar before it is suspended."),
     key("arena", "disk_floor_mb", "whole number", "MB of 1,000,000 bytes", "0 to 1000000000", Value("500"), "Free space under which recording and live dealing stop."),
     // [feed]
-    key("feed", "source", "text", "", "\"sim\" or \"replay\"", Value("\"sim\""), "Where quotes come from: the seeded synthetic market or recorded files. Not built yet: \"ig\" and \"nats\"."),
+    key("feed", "source", "text", "", "\"sim\", \"ig\" or \"replay\"", Value("\"sim\""), "Where quotes come from: the seeded synthetic market, IG's stream, or recorded files. Not built yet: \"nats\"."),
     key("feed", "speed", "number", "event seconds in a second", "0 to 1000000", Value("1.0"), "How fast sim and replay run; 0: as fast as they can."),
     key("feed", "edge_r", "number", "R a trade", "0 to 0.6", Value("0.0"), "`source = \"sim\"`: what the synthetic market's planted rule earns on average after costs; 0: a market without an edge."),
     key("feed", "record", "true or false", "", "", Value("true"), "Whether raw quotes are kept, so that the session can be replayed."),
@@ -81,9 +81,10 @@ pub const KEYS: &[Key] = &[
     // [server]
     key("server", "listen", "text", "", "ADDRESS:PORT, such as 127.0.0.1:8787", Value("\"127.0.0.1:8787\""), "Leaderboard, API and /metrics."),
     // [ig]
-    unbuilt("ig", "environment", "\"demo\"", "the connection to IG"),
-    unbuilt("ig", "account", "\"\"", "the connection to IG"),
-    key("ig", "rest_url", "", "", "not to be written", Otherwise::Unbuilt("", "the connection to IG"), ""),
+    key("ig", "environment", "text", "", "\"demo\" or \"live\"", Value("\"demo\""), "Play money or real money. Real money also needs `arena run --live`."),
+    key("ig", "account", "text", "", "an account of yours, or empty", Value("\"\""), "The account that is dealt on; empty: the preferred one."),
+    key("ig", "prices", "text", "", "\"price\" or \"chart\"", Value("\"price\""), "The subscription that quotes come from: `PRICE`, the prices that can be dealt at, up to 38 markets; or `CHART … TICK`, every tick, up to 19."),
+    key("ig", "rest_url", "address", "", "http to this machine, or https", Nothing("IG's own for the environment"), "Where a simulator stands in for IG. Credentials come from IG_API_KEY, IG_IDENTIFIER and IG_PASSWORD, never from a file."),
     // [[markets]]
     key("markets[]", "epic", "text", "", "1 to 64 of letters, digits, `.`, `_`, `-`, each epic once", Required, "IG's identifier of the market."),
     key("markets[]", "currency", "text", "", "three capital letters, the same in every market", Value("\"GBP\""), "The currency it deals in."),
@@ -195,7 +196,7 @@ const TABLES: &[(&str, &str, &str)] = &[
     ("feed", "[feed]", "Where quotes come from."),
     ("bars", "[bars]", "How quotes become bars."),
     ("server", "[server]", "The surface."),
-    ("ig", "[ig]", "The connection to IG, which is not built yet."),
+    ("ig", "[ig]", "The connection to IG, used with `feed.source = \"ig\"`."),
     ("markets[]", "[[markets]]", "One for each market: its dealing rules. At least one; all in one currency."),
     ("paper", "[paper]", "The paper broker."),
     ("risk", "[risk]", "What binds live dealing, and never the paper."),
@@ -260,7 +261,8 @@ pub fn reference_markdown() -> String {
          number of millionths of a price.\n\n\
          The configuration hash in the journal covers every key that can change a result. It leaves out \
          `arena.models_per_host`, `arena.arbiters`, `arena.data`, `arena.models`, `arena.model_deadline`, \
-         `arena.disk_floor_mb`, `feed.speed`, `feed.record`, the paths of `feed.quotes`, `bars.grace` and `server.listen`.\n",
+         `arena.disk_floor_mb`, `feed.speed`, `feed.record`, the paths of `feed.quotes`, `bars.grace`, `ig.rest_url` and `server.listen`; \
+         all of `[ig]` where quotes come from elsewhere.\n",
     );
     for (table, header, about) in TABLES {
         out.push_str(&format!("\n## `{header}`\n\n{about}\n\n| key | type | unit | range | default | meaning |\n"));

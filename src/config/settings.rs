@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::{Epic, EpicIdx, Market, Micros, Money, PriceDelta, Session, Size};
 
-use super::checked::{ArenaConfig, BarsConfig, FeedConfig, FeedSource, PaperConfig, RegistryConfig, RiskConfig};
+use super::checked::{
+    ArenaConfig, BarsConfig, FeedConfig, FeedSource, IgConfig, IgEnvironment, IgPrices, PaperConfig, RegistryConfig,
+    RiskConfig,
+};
 use super::problem::{Faults, MISSING};
 use super::read::{DecimalRange, Field, FloatRange, Section};
 use super::tree::Value;
@@ -95,13 +98,12 @@ pub(super) struct Feed {
 pub(super) fn feed(root: &Section<'_>, base_dir: &Path, faults: &mut Faults) -> Option<Feed> {
     let s = root.section("feed", faults);
     let source = s.field("source", faults).and_then(|f| match f.value() {
-        Value::Text(text) if text == "ig" => f.fault(faults, "\"sim\" or \"replay\" (not built yet: the feed from IG)"),
         Value::Text(text) if text == "nats" => {
-            f.fault(faults, "\"sim\" or \"replay\" (not built yet: the feed from NATS)")
+            f.fault(faults, "\"sim\", \"ig\" or \"replay\" (not built yet: the feed from NATS)")
         }
         _ => {
-            let words = [("sim", FeedSource::Sim), ("replay", FeedSource::Replay)];
-            f.one_of(faults, &words, "\"sim\" or \"replay\"")
+            let words = [("sim", FeedSource::Sim), ("ig", FeedSource::Ig), ("replay", FeedSource::Replay)];
+            f.one_of(faults, &words, "\"sim\", \"ig\" or \"replay\"")
         }
     });
     let speed = s.field("speed", faults).and_then(|f| f.float(faults, FloatRange::From(0.0, 1e6)));
@@ -328,8 +330,50 @@ pub(super) fn risk(root: &Section<'_>, faults: &mut Faults) -> Option<RiskConfig
 
 /// Looks at the tables of parts that do not exist yet.
 pub(super) fn unbuilt(root: &Section<'_>, faults: &mut Faults) {
-    for name in ["ig", "mirror", "cluster"] {
+    for name in ["mirror", "cluster"] {
         root.section(name, faults).refuse_unbuilt(faults);
+    }
+}
+
+/// Reads `[ig]`.
+pub(super) fn ig(root: &Section<'_>, faults: &mut Faults) -> Option<IgConfig> {
+    let s = root.section("ig", faults);
+    let environment = s.field("environment", faults).and_then(|f| {
+        let words = [("demo", IgEnvironment::Demo), ("live", IgEnvironment::Live)];
+        f.one_of(faults, &words, "\"demo\" or \"live\"")
+    });
+    let account = s.field("account", faults).and_then(|f| {
+        const WANT: &str = "\"\", or an account of up to 30 letters, digits and \"-\"";
+        let text = f.words(faults, WANT)?;
+        let is_fit = text.len() <= 30 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if is_fit { Some(text.to_owned()) } else { f.fault(faults, WANT) }
+    });
+    let prices = s.field("prices", faults).and_then(|f| {
+        let words = [("price", IgPrices::Price), ("chart", IgPrices::Chart)];
+        f.one_of(faults, &words, "\"price\" or \"chart\"")
+    });
+    let rest_url = match s.written("rest_url") {
+        None => Some(None),
+        Some(f) => rest_url(&f, faults).map(Some),
+    };
+    Some(IgConfig { environment: environment?, account: account?, prices: prices?, rest_url: rest_url? })
+}
+
+/// An address that a password may be sent to: over https, or on this machine.
+fn rest_url(f: &Field<'_>, faults: &mut Faults) -> Option<String> {
+    const WANT: &str = "an https address, or one of this machine such as http://127.0.0.1:9000/gateway/deal";
+    let text = f.words(faults, WANT)?.trim_end_matches('/');
+    let rest = text.strip_prefix("https://").or_else(|| {
+        let rest = text.strip_prefix("http://")?;
+        let host = rest.split(['/', '?', '#']).next()?;
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        matches!(name, "127.0.0.1" | "localhost" | "[::1]").then_some(rest)
+    });
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['@', '?', '#', ' ']) => {
+            Some(text.to_owned())
+        }
+        _ => f.fault(faults, WANT),
     }
 }
 

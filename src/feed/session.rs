@@ -231,6 +231,7 @@ impl<'a> Reader<'a> {
                     // windows began with was told before the first quote.
                     SessionEntry::Configured { .. }
                     | SessionEntry::Fault { .. }
+                    | SessionEntry::Ruled { .. }
                     | SessionEntry::Reloaded { .. }
                     | SessionEntry::WarmedUp { .. } => {}
                 }

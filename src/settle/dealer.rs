@@ -5,13 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
-use super::Settlement;
-use crate::broker::Broker;
+use super::{OpenError, Settlement};
+use crate::broker::{Broker, DealStatus, DealingRules};
 use crate::config::Config;
 use crate::desk::{DeskContext, Journal};
 use crate::domain::{EpicIdx, Market, Tick};
 use crate::sim::venue::Venue;
-use crate::store::entry::DeskEntry;
+use crate::store::entry::{DeskEntry, SessionEntry};
+
+/// The record of the account that the desk's book is of; empty: the venue of this process.
+pub(super) const ACCOUNT: &str = "account";
+
+/// The record of the dealing rules as they were last read.
+pub(super) const RULES: &str = "rules";
 
 /// The desk's entries of a slice, until the slice's commit takes them along.
 ///
@@ -41,6 +47,8 @@ pub struct Outside {
     pub broker: Arc<dyn Broker>,
     /// Who remembers, at once.
     pub journal: Arc<dyn Journal>,
+    /// Whose money: what is open on one account is not looked for on another.
+    pub account: String,
 }
 
 /// What a call of the desk works with, held apart from the settlement that it is a part of.
@@ -86,15 +94,68 @@ impl Settlement {
     }
 
     /// Has a broker outside deal from here on: before the first round. What our book has goes to it.
-    pub fn deal_outside(&mut self, outside: Outside) {
+    ///
+    /// # Errors
+    /// [`OpenError::Configuration`] where something is still open on another account.
+    pub fn deal_outside(&mut self, outside: Outside) -> Result<(), OpenError> {
+        self.dealt_by(&outside.account)?;
         outside.broker.adopt(self.desk.dealt());
         self.outside = Some(outside);
+        Ok(())
     }
 
-    /// The rules that live dealing is held to, market by market in the order of the configuration: those of the
-    /// configuration or stricter.
-    pub fn set_live_markets(&mut self, markets: Vec<Market>) {
-        self.live_markets = Arc::new(markets);
+    /// Has the venue of this process deal: before the first round.
+    ///
+    /// # Errors
+    /// [`OpenError::Configuration`] where something is still open on an account outside.
+    pub fn deal_inside(&mut self) -> Result<(), OpenError> {
+        self.dealt_by("")
+    }
+
+    fn dealt_by(&mut self, account: &str) -> Result<(), OpenError> {
+        if self.account == account {
+            return Ok(());
+        }
+        let name =
+            |account: &str| if account.is_empty() { "the venue of the arena itself" } else { account }.to_owned();
+        if let Some(deal) = self.desk.dealt().iter().find(|deal| deal.status == DealStatus::Open) {
+            return Err(OpenError::Configuration(format!(
+                "deal {} is open at {}, and this configuration deals at {}: close it there first, or name another \
+                 [arena] data folder",
+                deal.reference,
+                name(&self.account),
+                name(account)
+            )));
+        }
+        account.clone_into(&mut self.account);
+        self.commit.records.push((ACCOUNT.to_owned(), self.account.clone().into_bytes()));
+        Ok(())
+    }
+
+    /// Takes the dealing rules as the broker tells them, market by market in the order of the configuration. What is
+    /// another rule than when they were last read is journalled and returned, a sentence each.
+    pub fn on_rules(&mut self, rules: Vec<DealingRules>) -> Vec<String> {
+        let time = self.head.time.unwrap_or_default();
+        let mut sentences = Vec::new();
+        for DealingRules { market, told } in &rules {
+            let Some(known) = self.rules.insert(market.epic.to_string(), told.clone()) else { continue };
+            let value = |rules: &[(String, String)], rule: &str| {
+                rules.iter().find(|(name, _)| name == rule).map(|(_, value)| value.clone()).unwrap_or_default()
+            };
+            let gone = known.iter().filter(|(rule, _)| told.iter().all(|(other, _)| other != rule));
+            for (rule, _) in told.iter().chain(gone) {
+                let (was, is) = (value(&known, rule), value(told, rule));
+                if was != is {
+                    sentences.push(format!("{}: {rule} was {was:?} and is {is:?}", market.epic));
+                    let (epic, rule) = (market.epic.clone(), rule.clone());
+                    self.session(&SessionEntry::Ruled { time, epic, rule, was, is });
+                }
+            }
+        }
+        self.live_markets = Arc::new(rules.into_iter().map(|rules| rules.market).collect());
+        let bytes = serde_json::to_vec(&self.rules).expect("texts are plain JSON");
+        self.commit.records.push((RULES.to_owned(), bytes));
+        sentences
     }
 
     /// Live alone: time has passed without a round. What is due is closed, what is in doubt is looked up, the books are

@@ -28,6 +28,12 @@ pub(super) fn json_record<T: serde::de::DeserializeOwned + Default>(
     }
 }
 
+/// A record that is a plain text; empty where there is none.
+pub(super) fn text_record(store: &dyn Store, name: &str) -> Result<String, OpenError> {
+    let bytes = store.record(name)?.unwrap_or_default();
+    String::from_utf8(bytes).map_err(|error| OpenError::Record { name: name.to_owned(), why: error.to_string() })
+}
+
 pub(super) fn postcard_record<T: serde::de::DeserializeOwned>(
     store: &dyn Store,
     name: &str,

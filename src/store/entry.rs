@@ -82,6 +82,19 @@ pub enum SessionEntry {
         /// Why.
         reason: String,
     },
+    /// A dealing rule of a market is another one than when it was last read.
+    Ruled {
+        /// Event time of the last round before it was read.
+        time: UtcMicros,
+        /// The market.
+        epic: Epic,
+        /// The rule, by the broker's name.
+        rule: String,
+        /// With its unit; empty: it was not there.
+        was: String,
+        /// With its unit; empty: it is not there any more.
+        is: String,
+    },
 }
 
 /// Lane [`Lane::Bars`]: its entries are the bars themselves.

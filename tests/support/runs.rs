@@ -295,8 +295,7 @@ pub fn plan(config: Config, feed: Box<dyn Feed>, store: Box<dyn Store>) -> Plan 
         heeds_signals: false,
         wants_result: true,
         on_tick: None,
-        clock: None,
-        broker: None,
+        abroad: None,
     }
 }
 

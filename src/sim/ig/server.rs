@@ -22,6 +22,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::domain::{Epic, Micros, Price, UtcMicros};
 
+use super::board::Board;
 use super::config::Config;
 use super::faults::Fault;
 use super::rest::{Answer, BASE, Request};
@@ -154,6 +155,18 @@ impl Handle {
     #[must_use]
     pub fn now(&self) -> UtcMicros {
         self.shared.lock().clock.now()
+    }
+
+    /// The time of the last quote of any market.
+    #[must_use]
+    pub fn last_quote(&self) -> Option<UtcMicros> {
+        self.shared.lock().boards.values().map(|board| board.last.time).max()
+    }
+
+    /// The time of the next quote of any market, as far as it is known.
+    #[must_use]
+    pub fn next_quote(&self) -> Option<UtcMicros> {
+        self.shared.lock().boards.values().filter_map(Board::peek).min()
     }
 
     /// Goes forward at once and works off what is due on the way.

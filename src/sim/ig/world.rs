@@ -436,6 +436,29 @@ impl World {
             "sessions": { "all": sessions, "bound": bound, "subscriptions": subscriptions },
             "faults": self.faults.json(),
             "requests": self.requests.totals(),
+            "positions": self.positions_json(),
         })
+    }
+
+    /// What is open on every account.
+    fn positions_json(&self) -> Vec<serde_json::Value> {
+        let of_account = |(id, account): (&String, &Account)| {
+            let line = |position: &Position| {
+                json!({
+                    "account": id,
+                    "deal_id": position.deal_id,
+                    "reference": position.reference,
+                    "epic": position.epic,
+                    "direction": if position.direction == Direction::Long { "BUY" } else { "SELL" },
+                    "size": position.size.to_string(),
+                    "level": position.level.to_string(),
+                    "stop": position.stop.map(|level| level.to_string()),
+                    "limit": position.limit.map(|level| level.to_string()),
+                    "opened": position.opened.to_string(),
+                })
+            };
+            account.positions.iter().map(line).collect::<Vec<_>>()
+        };
+        self.accounts.iter().flat_map(of_account).collect()
     }
 }

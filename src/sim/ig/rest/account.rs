@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::{Answer, ApiError, Body, Caller, Request};
 use crate::sim::ig::world::World;
 
+/// What is told of an allowance that is lifted.
+const LIFTED: u32 = 1_000_000;
+
 impl World {
     pub(super) fn list_accounts(&self) -> Answer {
         let accounts: Vec<Value> = self.accounts.values().map(|account| account.json(&self.boards)).collect();
@@ -35,10 +38,10 @@ impl World {
             "name": "SIMULATOR",
             "apiKey": key,
             "status": if self.keys.get(key) == Some(&true) { "ENABLED" } else { "DISABLED" },
-            "allowanceApplicationOverall": limits.application.unwrap_or(60),
-            "allowanceAccountTrading": limits.trading.unwrap_or(100),
-            "allowanceAccountOverall": limits.account.unwrap_or(30),
-            "allowanceAccountHistoricalData": limits.history.unwrap_or(10_000),
+            "allowanceApplicationOverall": limits.application.unwrap_or(LIFTED),
+            "allowanceAccountTrading": limits.trading.unwrap_or(LIFTED),
+            "allowanceAccountOverall": limits.account.unwrap_or(LIFTED),
+            "allowanceAccountHistoricalData": limits.history.unwrap_or(LIFTED),
             "concurrentSubscriptionsLimit": limits.subscriptions,
             "allowEquities": false,
             "allowQuoteOrders": false,
