@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::domain::{Lineage, ModelId, UtcMicros};
-use crate::flow::{Board, Change, Explanation, Nearness, PredictionRow, Row, TradeRow};
+use crate::flow::{Board, Change, Explanation, LiveTradeRow, Nearness, PredictionRow, Row, ShortfallRow, TradeRow};
 
 /// What an operator can tell a running arena to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,6 +114,12 @@ pub struct ModelView {
     /// Where a trained version came from; null for all others.
     #[serde(default)]
     pub lineage: Option<Lineage>,
+    /// Its open and recently closed live trades, newest first.
+    #[serde(default)]
+    pub live: Vec<LiveTradeRow>,
+    /// What they made less than their paper twins; null before the first.
+    #[serde(default)]
+    pub shortfall: Option<ShortfallRow>,
 }
 
 /// Predictions that are listed where nothing else is asked for.

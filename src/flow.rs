@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Bar, Direction, EpicIdx, ModelId, Money, OpenPosition, PastBar, Price, SeatIdx, Size, Span, StreamIdx, Tick,
-    UtcMicros,
+    Bar, BreakKind, Direction, EpicIdx, ModelId, Money, OpenPosition, PastBar, Price, PriceDelta, SeatIdx, Shortfall,
+    Size, Span, StreamIdx, Tick, UtcMicros,
 };
 
 /// The quotes of one epic in one round.
@@ -472,6 +472,9 @@ pub struct Explanation {
     /// See `expected_days_low`.
     #[serde(default)]
     pub expected_days_high: Option<f64>,
+    /// Where our book of its live deals, or of its market, and the broker's differed, oldest first.
+    #[serde(default)]
+    pub breaks: Vec<BreakRow>,
 }
 
 /// A live position or a closed live trade beside its paper twin's, as the page and `show` list them.
@@ -507,6 +510,51 @@ pub struct LiveTradeRow {
     pub profit: Option<Money>,
     /// What its paper twin made of the same signal, scaled to the live size.
     pub twin_profit: Option<Money>,
+    /// Live less paper, in parts, once both are over.
+    #[serde(default)]
+    pub shortfall: Option<Shortfall>,
+}
+
+/// A difference between our book and the broker's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BreakRow {
+    /// Event time.
+    pub time: UtcMicros,
+    /// Its name.
+    pub kind: BreakKind,
+    /// The reference that the position carries, ours or not.
+    pub deal_reference: String,
+    /// Whose deal it is, if it is one of ours.
+    pub seat: Option<SeatIdx>,
+    /// The candidate.
+    pub model: Option<ModelId>,
+    /// The market.
+    pub epic: String,
+    /// A sentence with the figures.
+    pub text: String,
+    /// Our book equals the broker's again; if not, live dealing halted.
+    pub is_mended: bool,
+}
+
+/// What the live trades of a candidate made less than their paper twins, and what was measured of their fills.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShortfallRow {
+    /// Whose.
+    pub seat: SeatIdx,
+    /// The candidate.
+    pub model: ModelId,
+    /// Trades in it.
+    pub trades: u64,
+    /// Live less paper, in parts.
+    pub total: Shortfall,
+    /// Mean time from the close of the bar to the live fill.
+    pub delay_seconds: Option<f64>,
+    /// What paper assumes of it.
+    pub paper_delay_seconds: Option<f64>,
+    /// How much worse than the quote live fills at the market were, mean, in price.
+    pub slippage: Option<f64>,
+    /// What paper assumes of it.
+    pub paper_slippage: Option<PriceDelta>,
 }
 
 /// Live dealing as a whole.
@@ -522,6 +570,29 @@ pub struct DeskView {
     pub net_profit: Money,
     /// Open and recently closed live trades, newest first.
     pub trades: Vec<LiveTradeRow>,
+    /// The difference between the books that stands; null where none does.
+    #[serde(default)]
+    pub halted_by: Option<BreakKind>,
+    /// The newest differences between the books, oldest first.
+    #[serde(default)]
+    pub breaks: Vec<BreakRow>,
+    /// Live beside paper for each candidate that traded live.
+    #[serde(default)]
+    pub shortfalls: Vec<ShortfallRow>,
+}
+
+impl DeskView {
+    /// The live trades of a candidate, newest first.
+    #[must_use]
+    pub fn trades_of(&self, model: &ModelId) -> Vec<LiveTradeRow> {
+        self.trades.iter().filter(|trade| trade.model == *model).cloned().collect()
+    }
+
+    /// What a seat's live trades made less than their paper twins.
+    #[must_use]
+    pub fn shortfall_of(&self, seat: SeatIdx) -> Option<ShortfallRow> {
+        self.shortfalls.iter().find(|row| row.seat == seat).cloned()
+    }
 }
 
 /// Everything that the surface shows, as of one event time: an immutable snapshot that readers share.

@@ -473,6 +473,7 @@ impl Settlement {
             let hook = ends.hook();
             let context = ends.context(&self.journal, &hook);
             let written = self.desk.on_round(round, &changes, &rights, &tickets, &context).await;
+            self.note_breaks(&written);
             settled.desk.extend(written);
             let fallen = self.judge_live(round.time);
             if !fallen.is_empty() {
@@ -610,7 +611,10 @@ impl Settlement {
     /// The gates of a seat.
     #[must_use]
     pub fn explain(&self, seat: SeatIdx) -> Option<crate::flow::Explanation> {
-        self.state(seat).map(|_| self.promoter.explain(seat, self.head.time.unwrap_or_default()))
+        self.state(seat)?;
+        let mut explanation = self.promoter.explain(seat, self.head.time.unwrap_or_default());
+        explanation.breaks = self.breaks_of(seat);
+        Some(explanation)
     }
 
     /// Its lifecycle, as far as the board keeps it.
@@ -691,10 +695,8 @@ impl Settlement {
                     json(ended_record(*seat), serde_json::to_vec(summary));
                 }
             }
-            let time = self.head.time.unwrap_or_default();
             for seat in std::mem::take(&mut self.explained) {
-                if self.state(seat).is_some() {
-                    let explanation = self.promoter.explain(seat, time);
+                if let Some(explanation) = self.explain(seat) {
                     json(views::explain_record(seat.0), serde_json::to_vec(&explanation));
                 }
             }

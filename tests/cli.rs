@@ -121,6 +121,7 @@ fn assert_readings(read: &dyn Fn(&[&str]) -> Ran) {
         ("expected_days_to_decision", "num?"),
         ("expected_days_low", "num?"),
         ("expected_days_high", "num?"),
+        ("breaks", "list"),
     ];
     assert_shape(&explained, &shape);
     for gate in explained["gates"].as_array().unwrap() {

@@ -11,9 +11,9 @@ use std::thread;
 
 use arena::config::PromotionConfig;
 use arena::domain::{
-    CloseReason, ContentHash, Direction, Micros, Ohlc, Prediction, RiskUnit, SeatIdx, Tick, UtcMicros,
+    BreakKind, CloseReason, ContentHash, Direction, Micros, Ohlc, Prediction, RiskUnit, SeatIdx, Tick, UtcMicros,
 };
-use arena::flow::{Board, Explanation, GateVerdict, Row, State, Verdict};
+use arena::flow::{Board, BreakRow, Explanation, GateVerdict, Row, State, Verdict};
 use arena::promoter::{Promoter, RegisterInfo};
 use arena::store::entry::{BarEntry, Refusal, SeatEntry, encode};
 use arena::store::views::{BOARD, HEAD, Head, ROSTER, RosterEntry, explain_record};
@@ -267,6 +267,16 @@ fn store_in(dir: &Path) {
         expected_days_to_decision: Some(12.34),
         expected_days_low: Some(8.0),
         expected_days_high: None,
+        breaks: vec![BreakRow {
+            time: at("00:01:30"),
+            kind: BreakKind::ClosedOutside,
+            deal_reference: "r".to_owned(),
+            seat: Some(SeatIdx(0)),
+            model: Some(SWEPT.into()),
+            epic: EPIC.to_owned(),
+            text: "position r was closed at 1.3 by somebody else".to_owned(),
+            is_mended: true,
+        }],
     };
     commit.records = vec![
         (ROSTER.to_owned(), serde_json::to_vec(&seats).unwrap()),
@@ -354,7 +364,11 @@ fn an_arena_at_rest_answers_in_the_documented_shapes() {
     let explanation = ask(&["explain", SWEPT]);
     assert_eq!(
         keys(&explanation),
-        ["model", "state", "gates", "expected_days_to_decision", "expected_days_low", "expected_days_high"]
+        ["model", "state", "gates", "expected_days_to_decision", "expected_days_low", "expected_days_high", "breaks"]
+    );
+    assert_eq!(
+        (&explanation["breaks"][0]["kind"], &explanation["breaks"][0]["is_mended"]),
+        (&json!("closed_outside"), &json!(true))
     );
     assert_eq!(
         explanation["gates"][2],

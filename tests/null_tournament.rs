@@ -10,7 +10,7 @@
 )]
 
 use arena::config::PromotionConfig;
-use arena::domain::{ContentHash, Episode, Money, SeatIdx, UtcMicros};
+use arena::domain::{ContentHash, Episode, Money, Price, SeatIdx, UtcMicros};
 use arena::flow::State;
 use arena::promoter::{Promoter, RegisterInfo, verify};
 
@@ -81,6 +81,8 @@ fn tournament(seed: u64, candidates: u32, rounds: u64, edge: f64) -> (Option<(Se
                 made: UtcMicros(end - MINUTE),
                 opened: UtcMicros(end - MINUTE),
                 closed: UtcMicros(end - 1),
+                open_level: Price::ZERO,
+                close_level: Price::ZERO,
                 profit: Money::from_micros(if x > 0.0 { 10_000_000 } else { -10_000_000 }),
                 costs: Money::ZERO,
                 rho_micros: 1e7,

@@ -375,6 +375,8 @@ impl Inner {
             lifecycle: self.settlement.lifecycle_of(seat),
             nearness: board.nearness[at].as_deref().cloned(),
             lineage: entry.lineage.clone(),
+            live: board.desk.trades_of(&entry.model.as_str().into()),
+            shortfall: board.desk.shortfall_of(seat),
         })
     }
 }

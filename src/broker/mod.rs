@@ -3,7 +3,8 @@
 pub mod ig;
 pub mod scripted;
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use serde::{Deserialize, Serialize};
 
 use crate::desk::Approved;
@@ -75,6 +76,17 @@ pub struct Deal {
     pub status: DealStatus,
 }
 
+/// One closing of a deal, or of a part of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Exit {
+    /// When.
+    pub time: UtcMicros,
+    /// At what level.
+    pub level: Price,
+    /// How much of it.
+    pub size: Size,
+}
+
 /// Why a call to the broker did not succeed; the variants differ in what the desk must do.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum BrokerError {
@@ -127,6 +139,12 @@ pub trait Broker: Send + Sync + std::fmt::Debug {
 
     /// What became of `reference`.
     fn confirm<'a>(&'a self, reference: &'a DealReference) -> BoxFuture<'a, Result<Deal, BrokerError>>;
+
+    /// Every closing of a deal so far, of a part or of the rest, oldest first, as the broker's history tells them; none
+    /// where it tells none.
+    fn exits<'a>(&'a self, _deal: &'a Deal) -> BoxFuture<'a, Result<Vec<Exit>, BrokerError>> {
+        ready(Ok(Vec::new())).boxed()
+    }
 
     /// Everything that is open on the account, ours or not.
     fn open_positions(&self) -> BoxFuture<'_, Result<Vec<Deal>, BrokerError>>;

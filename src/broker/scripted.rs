@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
 
-use super::{Broker, BrokerError, Deal, DealStatus, LiveOrder};
+use super::{Broker, BrokerError, Deal, DealStatus, Exit, LiveOrder};
 use crate::desk::Approved;
 use crate::domain::{CloseReason, DealReference, Direction, Price, UtcMicros};
 
@@ -33,6 +33,8 @@ pub enum Answer {
     Reject(String),
     /// `open` alone: taken, not filled until [`Scripted::fill`].
     Pend,
+    /// `open_positions` alone: none, whatever there is.
+    Nothing,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +46,7 @@ struct Inner {
     on_close: VecDeque<Answer>,
     on_confirm: VecDeque<Answer>,
     on_positions: VecDeque<Answer>,
+    exits: BTreeMap<DealReference, Vec<Exit>>,
 }
 
 /// Fills every order at once at one level, unless told otherwise.
@@ -84,6 +87,11 @@ impl Scripted {
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.lock().calls.clone()
+    }
+
+    /// What the history tells of the closings of a reference.
+    pub fn put_exits(&self, reference: &DealReference, exits: Vec<Exit>) {
+        self.lock().exits.insert(reference.clone(), exits);
     }
 
     /// Fills what is pending under `reference` at `time`; nothing where nothing is.
@@ -140,7 +148,7 @@ impl Scripted {
             Some(Answer::DealThenFail(error)) => failure = Some(error),
             Some(Answer::Reject(reason)) => deal.status = DealStatus::Rejected(reason),
             Some(Answer::Pend) => deal.status = DealStatus::Pending,
-            None => {}
+            Some(Answer::Nothing) | None => {}
         }
         if deal.status != DealStatus::Open {
             deal.id = "".into();
@@ -195,11 +203,16 @@ impl Broker for Scripted {
         ready(answer).boxed()
     }
 
+    fn exits<'a>(&'a self, deal: &'a Deal) -> BoxFuture<'a, Result<Vec<Exit>, BrokerError>> {
+        ready(Ok(self.lock().exits.get(&deal.reference).cloned().unwrap_or_default())).boxed()
+    }
+
     fn open_positions(&self) -> BoxFuture<'_, Result<Vec<Deal>, BrokerError>> {
         let mut inner = self.lock();
         inner.calls.push(Call::Positions);
         let answer = match inner.on_positions.pop_front() {
             Some(Answer::Fail(error) | Answer::DealThenFail(error)) => Err(error),
+            Some(Answer::Nothing) => Ok(Vec::new()),
             _ => Ok(inner.deals.values().filter(|deal| deal.status == DealStatus::Open).cloned().collect()),
         };
         ready(answer).boxed()

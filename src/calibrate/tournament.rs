@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::outcomes::{Correlated, Payoff};
 use super::summary::{Share, quantile};
 use crate::config::{PromotionConfig, PromotionMode};
-use crate::domain::{ContentHash, Episode, Micros, Money, SeatIdx, UtcMicros};
+use crate::domain::{ContentHash, Episode, Micros, Money, Price, SeatIdx, UtcMicros};
 use crate::flow::State;
 use crate::promoter::{Promoter, RegisterInfo};
 use crate::statistics::draws::Draws;
@@ -90,6 +90,8 @@ pub fn play(setting: &Setting, replicate: u64) -> Ending {
                 made: UtcMicros(end.0 - step),
                 opened: UtcMicros(end.0 - step),
                 closed: UtcMicros(end.0 - 1),
+                open_level: Price::ZERO,
+                close_level: Price::ZERO,
                 profit,
                 costs: Money::ZERO,
                 rho_micros: 1e6,

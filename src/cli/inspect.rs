@@ -10,13 +10,15 @@ use super::output::{Align, Columns, Failure, TEXT_WIDTH, UNREACHED, USAGE, numbe
 use super::{Client, LeaderboardArgs, ModelArgs, ReadingArgs, Shared, block_on};
 use crate::control::{Control, ModelView};
 use crate::domain::UtcMicros;
-use crate::flow::{Board, Explanation, Row, State, TradeRow, Verdict};
+use crate::flow::{Board, Explanation, LiveTradeRow, Row, ShortfallRow, State, TradeRow, Verdict};
 use crate::store::views::AtRest;
 
 /// How often `--watch` draws.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// Clears the screen and goes to its first line.
 const CLEAR: &str = "\x1b[2J\x1b[H";
+/// How many live trades `show` lists.
+const LIVE_MAX: usize = 8;
 /// How many lifecycle changes `show` lists.
 const LIFECYCLE_MAX: usize = 10;
 const WRITES: &str = "strings take what is written to them";
@@ -243,6 +245,7 @@ fn model_text(view: &ModelView) -> String {
             ("flags", if row.flags.is_empty() { "none".to_owned() } else { row.flags.join(" ") }),
         ],
     );
+    text.push_str(&live_text(&view.live, view.shortfall.as_ref()));
     text.push_str("\nlifecycle\n");
     let hidden = view.lifecycle.len().saturating_sub(LIFECYCLE_MAX);
     if view.lifecycle.is_empty() {
@@ -254,6 +257,51 @@ fn model_text(view: &ModelView) -> String {
         writeln!(text, "  {}  {} -> {}, {}", change.time, change.from.word(), change.to.word(), change.reason)
             .expect(WRITES);
     }
+    text
+}
+
+/// The live trades beside their paper twins, and what lies between them; nothing where none was made.
+fn live_text(trades: &[LiveTradeRow], shortfall: Option<&ShortfallRow>) -> String {
+    if trades.is_empty() && shortfall.is_none() {
+        return String::new();
+    }
+    let mut columns = Columns::new(
+        vec![
+            ("opened", Align::Left),
+            ("side", Align::Left),
+            ("size", Align::Right),
+            ("status", Align::Left),
+            ("live", Align::Right),
+            ("paper", Align::Right),
+            ("shortfall", Align::Right),
+        ],
+        0,
+    );
+    for trade in trades.iter().take(LIVE_MAX) {
+        let money = |money: Option<crate::domain::Money>| money.map_or_else(|| "-".to_owned(), |m| m.to_string());
+        columns.row(vec![
+            trade.opened.map_or_else(|| "-".to_owned(), to_the_second),
+            trade.direction.word().to_owned(),
+            trade.size.to_string(),
+            trade.reason.map_or_else(|| trade.status.clone(), |reason| reason.word().to_owned()),
+            money(trade.profit),
+            money(trade.twin_profit),
+            money(trade.shortfall.map(|parts| parts.whole)),
+        ]);
+    }
+    let mut text = "\nlive\n".to_owned();
+    columns.render().lines().for_each(|line| writeln!(text, "  {line}").expect(WRITES));
+    let Some(row) = shortfall else { return text };
+    writeln!(text, "  {:<16}  {} over {} trades", "live less paper", row.total.whole, row.trades).expect(WRITES);
+    for (part, money) in row.total.parts() {
+        writeln!(text, "    {part:<14}  {money}").expect(WRITES);
+    }
+    let beside = |name: &str, live: Option<f64>, paper: Option<f64>, unit: &str| {
+        let paper = paper.map_or_else(String::new, |paper| format!(", paper assumes {paper}{unit}"));
+        format!("  {name:<16}  {}{unit}{paper}\n", number(live, 6))
+    };
+    text.push_str(&beside("entry delay", row.delay_seconds, row.paper_delay_seconds, " s"));
+    text.push_str(&beside("slippage", row.slippage, row.paper_slippage.map(crate::domain::PriceDelta::as_f64), ""));
     text
 }
 
@@ -349,5 +397,12 @@ fn explanation_text(explanation: &Explanation) -> String {
         }
         (_, None) => "no decision in sight at the present trade rate and mean\n".to_owned(),
     });
+    if !explanation.breaks.is_empty() {
+        text.push_str("\nwhere our book and the broker's differed\n");
+    }
+    for found in &explanation.breaks {
+        let end = if found.is_mended { "mended" } else { "halted live dealing, see docs/RUNBOOK.md" };
+        writeln!(text, "  {}  {}: {} ({end})", found.time, found.kind, found.text).expect(WRITES);
+    }
     text
 }

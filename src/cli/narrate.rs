@@ -149,6 +149,7 @@ mod tests {
             reason: is_closed.then_some(CloseReason::Limit),
             profit: is_closed.then(|| "2".parse().unwrap()),
             twin_profit: is_closed.then(|| "2".parse().unwrap()),
+            shortfall: None,
         }
     }
 

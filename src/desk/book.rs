@@ -10,16 +10,20 @@ use serde::{Deserialize, Serialize};
 use super::outcome::{DeskOutcome, MISSED, is_natural};
 use super::reconcile::Expected;
 use super::risk::{LiveRight, SeatDeal};
+use super::twins::{self, Totals, Twin};
 use crate::broker::{Deal, DealStatus};
 use crate::domain::{
-    CloseReason, DealId, DealReference, Direction, Epic, Episode, Market, Micros, ModelId, Money, Price, SeatIdx, Size,
-    Tick, UtcMicros, div_half_even, next_funding,
+    BreakKind, CloseReason, DealId, DealReference, Direction, Epic, Market, Micros, ModelId, Money, Price, SeatIdx,
+    Shortfall, Size, Tick, UtcMicros, next_funding,
 };
-use crate::flow::{DealTicket, DeskView, LiveTradeRow};
+use crate::flow::{BreakRow, DealTicket, DeskView, LiveTradeRow};
 use crate::store::entry::DeskEntry;
 
 /// Rows that the view shows; finished deals beyond them are left to the journal.
 const ROWS_MAX: usize = 200;
+
+/// Breaks that the view shows.
+const BREAKS_MAX: usize = 50;
 
 /// How far a deal has come, as we know it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -38,6 +42,17 @@ pub(super) enum Phase {
     WrittenOff,
 }
 
+/// A part of a position that somebody else closed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Part {
+    pub(super) time: UtcMicros,
+    pub(super) size: Size,
+    pub(super) level: Price,
+    pub(super) profit: Money,
+    /// The quote that stood then.
+    pub(super) quote: Option<Tick>,
+}
+
 /// One live deal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct BookDeal {
@@ -48,6 +63,8 @@ pub(super) struct BookDeal {
     pub(super) made: UtcMicros,
     pub(super) direction: Direction,
     pub(super) size: Size,
+    /// What others have closed of it.
+    pub(super) parts: Vec<Part>,
     pub(super) hold: Micros,
     pub(super) phase: Phase,
     pub(super) deal_id: Option<DealId>,
@@ -58,7 +75,12 @@ pub(super) struct BookDeal {
     pub(super) closed: Option<(UtcMicros, Price, CloseReason, Money)>,
     pub(super) funding: Money,
     pub(super) next_funding: Option<(UtcMicros, i64)>,
-    pub(super) twin_profit: Option<Money>,
+    pub(super) twin: Option<Twin>,
+    /// The quotes that stood at our fill, at our exit, and at the paper fill.
+    pub(super) entry_quote: Option<Tick>,
+    pub(super) exit_quote: Option<Tick>,
+    pub(super) paper_quote: Option<Tick>,
+    pub(super) shortfall: Option<Shortfall>,
     /// Why we want it closed, before and after the intent is journalled.
     pub(super) close_wanted: Option<CloseReason>,
     /// Whether that intent is journalled.
@@ -67,6 +89,8 @@ pub(super) struct BookDeal {
     pub(super) close_sent: Option<UtcMicros>,
     /// Look-ups without an answer, in a row.
     pub(super) tries: u32,
+    /// Comparisons in a row in which the broker's list said something else of it than we know.
+    pub(super) doubts: u32,
     /// The broker does not know it any more.
     pub(super) is_lost: bool,
     /// That it has no twin was told.
@@ -78,6 +102,16 @@ impl BookDeal {
         matches!(self.phase, Phase::Sent | Phase::Unknown)
     }
 
+    /// Whether a word of the broker that it is open is believed: unless it was open and closed already.
+    fn may_open(&self) -> bool {
+        !matches!(self.phase, Phase::Open | Phase::Closed)
+    }
+
+    /// Whether this part is booked already.
+    pub(super) fn has_part(&self, time: UtcMicros, level: Price, size: Size) -> bool {
+        self.parts.iter().any(|part| (part.time, part.level, part.size) == (time, level, size))
+    }
+
     fn is_alive(&self) -> bool {
         matches!(self.phase, Phase::Sent | Phase::Unknown | Phase::Open)
     }
@@ -86,11 +120,22 @@ impl BookDeal {
         Some(self.opened? + self.hold)
     }
 
-    /// What it would make, closed at `level`.
-    pub(super) fn profit_at(&self, level: Price, market: &Market) -> Money {
+    /// What is still open of it.
+    pub(super) fn left(&self) -> Size {
+        let closed: i64 = self.parts.iter().map(|part| part.size.micros()).sum();
+        Size::from_micros(self.size.micros() - closed)
+    }
+
+    /// What `size` of it makes, closed at `level`, charges left out.
+    pub(super) fn made(&self, level: Price, size: Size, market: &Market) -> Money {
         let delta = level - self.level;
-        let signed = if self.direction == Direction::Long { delta } else { -delta };
-        market.money(signed, self.size) - self.funding
+        market.money(if self.direction == Direction::Long { delta } else { -delta }, size)
+    }
+
+    /// What it would make, the rest closed at `level`.
+    pub(super) fn profit_at(&self, level: Price, market: &Market) -> Money {
+        let parts: Money = self.parts.iter().map(|part| part.profit).sum();
+        parts + self.made(level, self.left(), market) - self.funding
     }
 
     /// The side that it would close on.
@@ -122,15 +167,16 @@ impl BookDeal {
             close_level: self.closed.map(|(_, level, ..)| level),
             reason: self.closed.map(|(_, _, reason, _)| reason),
             profit: self.closed.map(|(.., profit)| profit),
-            twin_profit: self.twin_profit,
+            twin_profit: self.twin_profit(),
+            shortfall: self.shortfall,
         }
     }
 
-    fn expected(&self) -> Expected {
+    pub(super) fn expected(&self) -> Expected {
         Expected {
             reference: self.reference.clone(),
             direction: self.direction,
-            size: self.size,
+            size: self.left(),
             level: self.level,
             stop_level: self.stop_level,
             limit_level: self.limit_level,
@@ -141,16 +187,28 @@ impl BookDeal {
 /// All that the desk remembers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Book {
-    deals: BTreeMap<DealReference, BookDeal>,
+    pub(super) deals: BTreeMap<DealReference, BookDeal>,
     /// Oldest first.
     order: VecDeque<DealReference>,
     alive: BTreeSet<DealReference>,
+    /// Deals whose shortfall is not known yet.
+    pub(super) unpaired: BTreeSet<DealReference>,
+    /// What live and paper differed by, for each seat that was live.
+    pub(super) totals: BTreeMap<SeatIdx, Totals>,
     /// Refused before an intent, since they have no deal: so that a round seen twice refuses once.
     refused: BTreeSet<DealReference>,
     /// The last decision of each seat that was acted upon.
-    acted: BTreeMap<SeatIdx, UtcMicros>,
+    pub(super) acted: BTreeMap<SeatIdx, UtcMicros>,
     pub(super) rights: BTreeMap<SeatIdx, LiveRight>,
     pub(super) halted: Option<String>,
+    /// Breaks that stand: what the last comparison found and nothing has mended.
+    pub(super) standing: BTreeSet<(BreakKind, DealReference)>,
+    /// The newest ones, oldest first.
+    breaks: VecDeque<BreakRow>,
+    /// The broker's last list was empty, and we have positions.
+    pub(super) was_empty: bool,
+    /// When the broker is asked again, before the next minute.
+    pub(super) again: Option<UtcMicros>,
     day: i64,
     day_profit: Money,
     net_profit: Money,
@@ -162,10 +220,18 @@ pub(super) struct Book {
     reigns: BTreeMap<SeatIdx, Money>,
     /// What nobody has fetched yet.
     #[serde(skip)]
-    outcomes: Vec<DeskOutcome>,
+    pub(super) outcomes: Vec<DeskOutcome>,
+    /// The last quotes of each market, for fills that are told late.
+    #[serde(skip)]
+    pub(super) tape: BTreeMap<Epic, VecDeque<Tick>>,
 }
 
 impl Book {
+    /// As it is, without the quotes that only a running desk needs.
+    pub(super) fn without_tape(&self) -> Self {
+        Self { tape: BTreeMap::new(), ..self.clone() }
+    }
+
     pub(super) fn get(&self, reference: &DealReference) -> Option<&BookDeal> {
         self.deals.get(reference)
     }
@@ -238,13 +304,20 @@ impl Book {
                 }
             }
             DeskEntry::Opened { time, reference, deal_id, level, stop_level, limit_level } => {
-                if let Some(deal) = self.deals.get_mut(reference).filter(|deal| deal.is_in_doubt()) {
+                let quote = self.deals.get(reference).and_then(|deal| self.quote_at(&deal.epic, *time));
+                if let Some(deal) = self.deals.get_mut(reference).filter(|deal| deal.may_open()) {
+                    if deal.phase == Phase::Rejected || deal.phase == Phase::WrittenOff {
+                        // We had given it up, and it is there: it is ours all the same.
+                        self.alive.insert(reference.clone());
+                        deal.is_lost = false;
+                    }
                     deal.phase = Phase::Open;
                     deal.deal_id = Some(deal_id.as_str().into());
                     deal.opened = Some(*time);
+                    deal.entry_quote = quote;
                     (deal.level, deal.stop_level, deal.limit_level) = (*level, *stop_level, *limit_level);
                     deal.next_funding = Some(next_funding(*time));
-                    deal.tries = 0;
+                    (deal.tries, deal.doubts) = (0, 0);
                     self.outcomes.push(DeskOutcome::Order { seat: deal.seat, is_refused: false });
                 }
             }
@@ -264,12 +337,14 @@ impl Book {
                 }
             }
             DeskEntry::Closed { time, reference, level, reason, profit } => {
+                let quote = self.deals.get(reference).and_then(|deal| self.quote_at(&deal.epic, *time));
                 if let Some(deal) = self.deals.get_mut(reference).filter(|deal| deal.phase == Phase::Open) {
                     deal.closed = Some((*time, *level, *reason, *profit));
-                    let (seat, size, twin) = (deal.seat, deal.size, deal.twin_profit);
+                    deal.exit_quote = quote;
+                    let (seat, size, twin) = (deal.seat, deal.size, deal.twin_profit());
                     if is_natural(*reason) {
                         self.outcomes.push(DeskOutcome::Closed { seat, size, profit: *profit });
-                        self.outcomes.extend(paired(seat, size, *profit, twin));
+                        self.outcomes.extend(twins::paired(seat, size, *profit, twin));
                     }
                     *self.reigns.entry(seat).or_default() += *profit;
                     self.finish(reference, Phase::Closed);
@@ -290,7 +365,51 @@ impl Book {
             DeskEntry::Halted { reason, .. } => {
                 self.halted.get_or_insert_with(|| reason.clone());
             }
-            DeskEntry::Resumed { .. } => self.halted = None,
+            DeskEntry::Resumed { .. } => {
+                self.halted = None;
+                self.standing.clear();
+            }
+            DeskEntry::Broken { time, kind, reference, seat, epic, text, is_mended } => {
+                let model = self.deals.get(reference).map(|deal| deal.model.clone());
+                self.breaks.push_back(BreakRow {
+                    time: *time,
+                    kind: *kind,
+                    deal_reference: reference.to_string(),
+                    seat: *seat,
+                    model,
+                    epic: epic.to_string(),
+                    text: text.clone(),
+                    is_mended: *is_mended,
+                });
+                while self.breaks.len() > BREAKS_MAX {
+                    self.breaks.pop_front();
+                }
+                if !is_mended {
+                    self.standing.insert((*kind, reference.clone()));
+                }
+            }
+            DeskEntry::PartlyClosed { time, reference, size, level, profit } => {
+                let quote = self.deals.get(reference).and_then(|deal| self.quote_at(&deal.epic, *time));
+                if let Some(deal) = self.deals.get_mut(reference)
+                    && !deal.has_part(*time, *level, *size)
+                {
+                    deal.parts.push(Part { time: *time, size: *size, level: *level, profit: *profit, quote });
+                }
+            }
+            DeskEntry::Resized { reference, size, .. } => {
+                if let Some(deal) = self.deals.get_mut(reference) {
+                    deal.size = *size;
+                }
+            }
+            DeskEntry::Shortfall { reference, shortfall, delay, fills, slippage, .. } => {
+                if self.unpaired.remove(reference)
+                    && let Some(deal) = self.deals.get_mut(reference)
+                {
+                    deal.shortfall = Some(*shortfall);
+                    let totals = self.totals.entry(deal.seat).or_default();
+                    totals.add(&deal.model, *shortfall, *delay, *fills, *slippage);
+                }
+            }
         }
     }
 
@@ -311,24 +430,35 @@ impl Book {
 
     fn insert(&mut self, deal: BookDeal) {
         // A deal that was closed and never had a twin was one that paper did not make.
-        let is_extra = |d: &BookDeal| d.seat == deal.seat && d.twin_profit.is_none() && !d.is_told;
+        let is_extra = |d: &BookDeal| d.seat == deal.seat && d.twin.is_none() && !d.is_told;
         for extra in self.deals.values_mut().filter(|d| d.phase == Phase::Closed && is_extra(d)) {
             extra.is_told = true;
             if extra.closed.is_some_and(|(_, _, reason, _)| is_natural(reason)) {
                 self.outcomes.push(DeskOutcome::Signal { seat: extra.seat, is_missed: true });
+            } else {
+                self.unpaired.remove(&extra.reference);
             }
         }
+        // Nor will an order that neither filled get one any more.
+        let has_waited = |reference: &DealReference| {
+            let known = self.deals.get(reference);
+            known.is_some_and(|d| d.seat == deal.seat && d.phase == Phase::Rejected && d.twin.is_none())
+        };
+        let over: Vec<DealReference> = self.unpaired.iter().filter(|r| has_waited(r)).cloned().collect();
+        self.unpaired.retain(|reference| !over.contains(reference));
         self.acted.insert(deal.seat, deal.made);
+        self.unpaired.insert(deal.reference.clone());
         self.order.push_back(deal.reference.clone());
         self.alive.insert(deal.reference.clone());
         self.deals.insert(deal.reference.clone(), deal);
         let mut surplus = self.order.len().saturating_sub(ROWS_MAX);
-        let (alive, deals) = (&self.alive, &mut self.deals);
+        let (alive, deals, unpaired) = (&self.alive, &mut self.deals, &mut self.unpaired);
         self.order.retain(|reference| {
             let is_kept = surplus == 0 || alive.contains(reference);
             if !is_kept {
                 surplus -= 1;
                 deals.remove(reference);
+                unpaired.remove(reference);
             }
             is_kept
         });
@@ -339,6 +469,10 @@ impl Book {
             deal.phase = phase;
         }
         self.alive.remove(reference);
+        if phase == Phase::WrittenOff {
+            // What it made is not known, nor what it made less.
+            self.unpaired.remove(reference);
+        }
     }
 
     /// Takes the next quote: it becomes the last one, after every funding between the two was charged at the one before.
@@ -349,7 +483,7 @@ impl Book {
                 continue;
             };
             while let Some((at, times)) = deal.next_funding.filter(|(at, _)| tick.time >= *at) {
-                let night = market.funding(level, deal.size);
+                let night = market.funding(level, deal.left());
                 deal.funding += (0..times).map(|_| night).sum();
                 deal.next_funding = Some(next_funding(at));
             }
@@ -358,6 +492,7 @@ impl Book {
             Some(last) => *last = *tick,
             None => drop(self.quotes.insert(epic.clone(), *tick)),
         }
+        self.stamp(epic, tick);
     }
 
     /// Live profit of the UTC day of `now`: closed deals.
@@ -390,7 +525,7 @@ impl Book {
                 id: deal.deal_id.clone()?,
                 epic: deal.epic.clone(),
                 direction: deal.direction,
-                size: deal.size,
+                size: deal.left(),
                 opened: deal.opened?,
                 level: deal.level,
                 stop_level: deal.stop_level,
@@ -399,24 +534,6 @@ impl Book {
             })
         };
         self.order.iter().filter_map(|reference| told(self.deals.get(reference)?)).collect()
-    }
-
-    /// Sets a closed paper trade beside the live deal of the same signal, scaled to its size.
-    pub(super) fn pair(&mut self, twin: &Episode, size: Size) {
-        if size <= Size::ZERO || !self.acted.contains_key(&twin.seat) {
-            return;
-        }
-        let is_twin = |deal: &&mut BookDeal| deal.seat == twin.seat && deal.made == twin.made;
-        if let Some(deal) = self.deals.values_mut().find(is_twin) {
-            let scaled = i128::from(twin.profit.micros()) * i128::from(deal.size.micros());
-            let micros = div_half_even(scaled, i128::from(size.micros()));
-            deal.twin_profit = i64::try_from(micros).ok().map(Money::from_micros);
-            if let Some((_, _, reason, profit)) = deal.closed.filter(|_| !deal.is_told)
-                && is_natural(reason)
-            {
-                self.outcomes.extend(paired(deal.seat, deal.size, profit, deal.twin_profit));
-            }
-        }
     }
 
     /// A ticket that our own rules refused.
@@ -468,6 +585,9 @@ impl Book {
             day_profit: self.day_profit(now),
             net_profit: self.net_profit,
             trades: rows.take(ROWS_MAX).map(BookDeal::row).collect(),
+            halted_by: self.halted.as_ref().and_then(|_| self.standing.first()).map(|(kind, _)| *kind),
+            breaks: self.breaks.iter().cloned().collect(),
+            shortfalls: self.totals.iter().filter_map(|(seat, totals)| totals.row(*seat)).collect(),
         }
     }
 }
@@ -482,6 +602,7 @@ impl BookDeal {
             made: UtcMicros(0),
             direction: Direction::Long,
             size: Size::ZERO,
+            parts: Vec::new(),
             hold: Micros(0),
             phase: Phase::Sent,
             deal_id: None,
@@ -492,19 +613,18 @@ impl BookDeal {
             closed: None,
             funding: Money::ZERO,
             next_funding: None,
-            twin_profit: None,
+            twin: None,
+            entry_quote: None,
+            exit_quote: None,
+            paper_quote: None,
+            shortfall: None,
             close_wanted: None,
             is_close_intended: false,
             close_sent: None,
             tries: 0,
+            doubts: 0,
             is_lost: false,
             is_told: false,
         }
     }
-}
-
-/// What a pair tells: that both followed the signal, and how far apart they came out.
-fn paired(seat: SeatIdx, size: Size, profit: Money, twin: Option<Money>) -> Vec<DeskOutcome> {
-    let Some(twin) = twin else { return Vec::new() };
-    vec![DeskOutcome::Signal { seat, is_missed: false }, DeskOutcome::Paired { seat, size, difference: profit - twin }]
 }

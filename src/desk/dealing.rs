@@ -4,36 +4,30 @@ use serde::{Deserialize, Serialize};
 
 use super::book::{Book, BookDeal, Phase};
 use super::risk::{LiveRight, Situation, approve, is_daily_loss_reached};
-use super::{Break, DeskContext, DeskOutcome, compare, deal_reference};
-use crate::broker::{BrokerError, Deal, DealStatus};
-use crate::domain::{
-    CloseReason, DealReference, Direction, EpicIdx, Episode, Market, Micros, Money, Price, SeatIdx, Size, Tick,
-    UtcMicros,
-};
+use super::{Break, DeskContext, DeskOutcome, deal_reference};
+use crate::broker::{BrokerError, Deal};
+use crate::domain::{CloseReason, DealReference, EpicIdx, Episode, Market, Money, SeatIdx, Size, Tick, UtcMicros};
 use crate::flow::{Change, DealTicket, DeskView, Round, State};
 use crate::store::entry::DeskEntry;
 
-/// Look-ups in a row without an answer, after which dealing halts.
-const TRIES_MAX: u32 = 5;
-
-/// A closing that is asked for and not confirmed is asked for again after this: closing is idempotent, opening is not.
-const CLOSE_AGAIN: Micros = Micros(60_000_000);
+/// Requests in a row without an answer, after which dealing halts.
+pub(super) const TRIES_MAX: u32 = 5;
 
 /// Live dealing. It is moved by event time alone; the futures it returns wait for broker and journal, never for a clock.
 #[derive(Debug, Default)]
 pub struct Desk {
-    book: Book,
+    pub(super) book: Book,
     /// Applied, not yet journalled.
     unwritten: Vec<DeskEntry>,
     /// What this call has recorded, for the caller.
     recorded: Vec<DeskEntry>,
     is_started: bool,
     /// The journal failed in this round: it is not asked again before the next.
-    is_journal_down: bool,
+    pub(super) is_journal_down: bool,
     /// Comparisons in a row that the broker did not answer.
-    unanswered: u32,
+    pub(super) unanswered: u32,
     /// Comparisons that found the books equal, and different.
-    compared: (u64, u64),
+    pub(super) compared: (u64, u64),
     now: UtcMicros,
 }
 
@@ -64,7 +58,7 @@ impl Desk {
         }
         for reference in book.pick(|_| true) {
             if let Some(deal) = book.get_mut(&reference) {
-                (deal.tries, deal.close_sent) = (0, None);
+                (deal.tries, deal.doubts, deal.close_sent) = (0, 0, None);
                 if deal.phase == Phase::Sent {
                     deal.phase = Phase::Unknown;
                 }
@@ -76,12 +70,13 @@ impl Desk {
     /// What [`Desk::recover`] needs, beside the lane.
     #[must_use]
     pub fn checkpoint(&self) -> DeskCheckpoint {
-        DeskCheckpoint { book: self.book.clone(), now: self.now }
+        DeskCheckpoint { book: self.book.without_tape(), now: self.now }
     }
 
     /// Replaces the rights to deal: after a restart, before its first round. Positions of seats without one are closed.
     pub fn set_rights(&mut self, rights: Vec<LiveRight>) {
         self.book.rights = rights.into_iter().map(|right| (right.seat(), right)).collect();
+        self.book.note_costs();
     }
 
     /// Every deal of our book that was dealt, as a broker would tell it: what an in-process venue takes over after a
@@ -178,11 +173,11 @@ impl Desk {
         for ticket in in_turn {
             self.on_ticket(now, ticket, ctx).await;
         }
-        let minute = now.0.div_euclid(60_000_000);
-        if self.book.reconciled_minute.is_none_or(|last| minute > last) {
+        if self.is_comparison_due(now) {
             self.reconcile(now, ctx).await;
         }
         self.send_closes(now, ctx).await;
+        self.note_shortfalls(now, ctx);
         self.flush(now, ctx).await;
         std::mem::take(&mut self.recorded)
     }
@@ -205,11 +200,11 @@ impl Desk {
         for reference in self.book.pick(is_due) {
             self.want_closed(&reference, CloseReason::Time);
         }
-        let minute = now.0.div_euclid(60_000_000);
-        if self.book.reconciled_minute.is_none_or(|last| minute > last) {
+        if self.is_comparison_due(now) {
             self.reconcile(now, ctx).await;
         }
         self.send_closes(now, ctx).await;
+        self.note_shortfalls(now, ctx);
         self.flush(now, ctx).await;
         std::mem::take(&mut self.recorded)
     }
@@ -244,17 +239,7 @@ impl Desk {
         if let Some(deal) = self.book.alive().find(|deal| deal.is_in_doubt()) {
             return Err(format!("the outcome of deal {} is still unknown", deal.reference));
         }
-        let breaks = self.find_breaks(time, ctx).await.map_err(|error| error.to_string())?;
-        for found in &breaks {
-            if let Break::NotAtBroker { reference } = found {
-                let why = format!("not at the broker; {reason}");
-                self.record(DeskEntry::WrittenOff { time, reference: reference.clone(), reason: why });
-            }
-        }
-        if let Some(left) = breaks.iter().find(|found| !matches!(found, Break::NotAtBroker { .. })) {
-            self.flush(time, ctx).await;
-            return Err(left.to_string());
-        }
+        self.settle_breaks(time, reason, ctx).await?;
         self.record(DeskEntry::Resumed { time, reason: reason.to_owned() });
         self.unanswered = 0;
         if self.flush(time, ctx).await { Ok(()) } else { Err(self.halted().unwrap_or_default().to_owned()) }
@@ -284,7 +269,7 @@ impl Desk {
             return;
         }
         for deal in ctx.broker.take_updates() {
-            self.absorb(tick.time, &deal, ctx);
+            self.absorb(tick.time, &deal, ctx).await;
         }
         let is_due = |deal: &BookDeal| {
             deal.epic == market.epic
@@ -308,6 +293,7 @@ impl Desk {
                             self.book.begin_reign(change.seat);
                         }
                         self.book.rights.insert(change.seat, right.clone());
+                        self.book.note_costs();
                     }
                     None => self.stop(now, format!("{} went live without a right to deal", change.model)),
                 }
@@ -367,14 +353,14 @@ impl Desk {
             return;
         }
         match ctx.broker.open(&approved).await {
-            Ok(deal) => self.absorb(now, &deal, ctx),
+            Ok(deal) => self.absorb(now, &deal, ctx).await,
             Err(BrokerError::NotFound { .. }) => {
                 let reason = "the broker knows nothing of it".to_owned();
                 self.record(DeskEntry::Rejected { time: now, reference, reason });
             }
             Err(BrokerError::Denied(why)) => {
                 self.record(DeskEntry::Rejected { time: now, reference, reason: why.clone() });
-                self.stop(now, format!("the broker refuses this account: {why}"));
+                self.denied(now, &why);
             }
             // A request that did not get through may have got through all the same.
             Err(BrokerError::OutcomeUnknown { .. } | BrokerError::Unreachable(_)) => {
@@ -384,128 +370,14 @@ impl Desk {
         }
     }
 
-    /// Looks up, once, every deal whose outcome is not known.
-    async fn look_up(&mut self, now: UtcMicros, ctx: &DeskContext<'_>) {
-        if self.book.n_alive() == 0 {
-            return;
-        }
-        for deal in ctx.broker.take_updates() {
-            self.absorb(now, &deal, ctx);
-        }
-        for reference in self.book.pick(BookDeal::is_in_doubt) {
-            self.look_up_one(now, &reference, ctx).await;
+    /// Tells the shortfalls that can be told by now.
+    fn note_shortfalls(&mut self, now: UtcMicros, ctx: &DeskContext<'_>) {
+        for entry in self.book.shortfalls(now, ctx.markets) {
+            self.record(entry);
         }
     }
 
-    async fn look_up_one(&mut self, now: UtcMicros, reference: &DealReference, ctx: &DeskContext<'_>) {
-        let why = match ctx.broker.confirm(reference).await {
-            Ok(deal) => {
-                self.answered(reference);
-                return self.absorb(now, &deal, ctx);
-            }
-            // A confirmation may be gone, or not yet be there, while the position is.
-            Err(BrokerError::NotFound { .. }) => match ctx.broker.open_positions().await {
-                Ok(positions) => {
-                    self.answered(reference);
-                    match positions.iter().find(|deal| deal.reference == *reference) {
-                        Some(deal) => self.absorb(now, deal, ctx),
-                        None => self.record(DeskEntry::Rejected {
-                            time: now,
-                            reference: reference.clone(),
-                            reason: "the broker knows nothing of it".to_owned(),
-                        }),
-                    }
-                    return;
-                }
-                Err(error) => error,
-            },
-            Err(error) => error,
-        };
-        if let BrokerError::Denied(why) = &why {
-            self.stop(now, format!("the broker refuses this account: {why}"));
-        }
-        if self.failed(reference) {
-            self.stop(now, format!("outcome of deal {reference} unknown after {TRIES_MAX} look-ups: {why}"));
-        }
-    }
-
-    /// Takes in what the broker says of a deal of ours. What it says of others is for the comparison.
-    fn absorb(&mut self, now: UtcMicros, deal: &Deal, ctx: &DeskContext<'_>) {
-        let Some(ours) = self.book.get(&deal.reference) else { return };
-        let (phase, reference) = (ours.phase, deal.reference.clone());
-        match &deal.status {
-            // The broker has it: what was in doubt after a restart is as it was before.
-            DealStatus::Pending if phase == Phase::Unknown => {
-                if let Some(ours) = self.book.get_mut(&reference) {
-                    ours.phase = Phase::Sent;
-                }
-            }
-            DealStatus::Pending => {}
-            DealStatus::Rejected(reason) => {
-                self.record(DeskEntry::Rejected { time: now, reference, reason: reason.clone() });
-            }
-            DealStatus::Open => {
-                if ours.is_in_doubt() {
-                    self.opened(now, deal);
-                }
-            }
-            DealStatus::Closed { time, level, reason } => {
-                if ours.is_in_doubt() {
-                    self.opened(now, deal);
-                }
-                if matches!(phase, Phase::Sent | Phase::Unknown | Phase::Open) {
-                    let profit = self.profit(now, &reference, *level, ctx);
-                    let (time, level, reason) = (*time, *level, *reason);
-                    self.record(DeskEntry::Closed { time, reference, level, reason, profit });
-                    self.check_loss(now, ctx);
-                }
-            }
-        }
-    }
-
-    fn opened(&mut self, now: UtcMicros, deal: &Deal) {
-        let reference = deal.reference.clone();
-        self.record(DeskEntry::Opened {
-            time: deal.opened,
-            reference: reference.clone(),
-            deal_id: deal.id.to_string(),
-            level: deal.level,
-            stop_level: deal.stop_level,
-            limit_level: deal.limit_level,
-        });
-        let Some(ours) = self.book.get(&reference) else { return };
-        let is_protected = match deal.direction {
-            Direction::Long => deal.stop_level < deal.level && deal.limit_level > deal.level,
-            Direction::Short => deal.stop_level > deal.level && deal.limit_level < deal.level,
-        } && deal.stop_level > Price::ZERO
-            && deal.limit_level > Price::ZERO;
-        if ours.size != deal.size || ours.direction != deal.direction {
-            let (ours, theirs) = ((ours.direction.word(), ours.size), (deal.direction.word(), deal.size));
-            self.stop(
-                now,
-                format!(
-                    "position {reference}: we asked for {} {}, the broker opened {} {}",
-                    ours.0, ours.1, theirs.0, theirs.1
-                ),
-            );
-        } else if !is_protected {
-            self.stop(now, format!("position {reference} has no stop and limit at the broker"));
-        }
-    }
-
-    fn profit(&mut self, now: UtcMicros, reference: &DealReference, level: Price, ctx: &DeskContext<'_>) -> Money {
-        let Some(ours) = self.book.get(reference) else { return Money::ZERO };
-        match ctx.markets.iter().find(|market| market.epic == ours.epic) {
-            Some(market) => ours.profit_at(level, market),
-            None => {
-                let why = format!("profit of deal {reference} unknown: {} is no longer configured", ours.epic);
-                self.stop(now, why);
-                Money::ZERO
-            }
-        }
-    }
-
-    fn check_loss(&mut self, now: UtcMicros, ctx: &DeskContext<'_>) {
+    pub(super) fn check_loss(&mut self, now: UtcMicros, ctx: &DeskContext<'_>) {
         if self.book.halted.is_some() {
             return;
         }
@@ -515,153 +387,53 @@ impl Desk {
         }
     }
 
-    fn want_closed(&mut self, reference: &DealReference, reason: CloseReason) {
-        if let Some(deal) = self.book.get_mut(reference) {
-            deal.close_wanted.get_or_insert(reason);
-        }
-    }
-
-    /// Asks the broker to close what is due, what has lost its right, and, when halted, everything.
-    async fn send_closes(&mut self, now: UtcMicros, ctx: &DeskContext<'_>) {
-        let is_halted = self.book.halted.is_some();
-        let open = |deal: &BookDeal| deal.phase == Phase::Open && !deal.is_lost;
-        let unwanted = self.book.pick(|deal| {
-            open(deal) && deal.close_wanted.is_none() && (is_halted || !self.book.rights.contains_key(&deal.seat))
-        });
-        for reference in unwanted {
-            self.want_closed(&reference, if is_halted { CloseReason::Halt } else { CloseReason::Demoted });
-        }
-        let due = self.book.pick(|deal| {
-            open(deal) && deal.close_wanted.is_some() && deal.close_sent.is_none_or(|sent| now - sent >= CLOSE_AGAIN)
-        });
-        if due.is_empty() || self.is_journal_down {
-            return;
-        }
-        for reference in &due {
-            let Some(deal) = self.book.get(reference) else { continue };
-            if let (Some(reason), false) = (deal.close_wanted, deal.is_close_intended) {
-                self.record(DeskEntry::CloseIntent { time: now, reference: reference.clone(), reason });
-            }
-        }
-        if !self.flush(now, ctx).await {
-            return;
-        }
-        for reference in due {
-            self.send_close(now, &reference, ctx).await;
-        }
-    }
-
-    async fn send_close(&mut self, now: UtcMicros, reference: &DealReference, ctx: &DeskContext<'_>) {
-        let Some(deal) = self.book.get_mut(reference) else { return };
-        let Some(reason) = deal.close_wanted else { return };
-        let is_repeated = deal.close_sent.replace(now).is_some();
-        if is_repeated {
-            // It may have gone through: then there is nothing left to ask for.
-            if let Ok(known) = ctx.broker.confirm(reference).await {
-                self.absorb(now, &known, ctx);
-            }
-            if self.book.get(reference).is_none_or(|deal| deal.phase != Phase::Open) {
-                return;
-            }
-        }
-        match ctx.broker.close(reference, now, reason).await {
-            Ok(deal) => {
-                self.answered(reference);
-                self.absorb(now, &deal, ctx);
-            }
-            Err(BrokerError::NotFound { .. }) => {
-                if let Some(deal) = self.book.get_mut(reference) {
-                    deal.is_lost = true;
-                }
-                self.stop(now, Break::NotAtBroker { reference: reference.clone() }.to_string());
-            }
-            Err(BrokerError::Denied(why)) => self.stop(now, format!("the broker refuses this account: {why}")),
-            Err(why @ (BrokerError::OutcomeUnknown { .. } | BrokerError::Unreachable(_))) => {
-                if self.failed(reference) {
-                    self.stop(now, format!("closing of {reference} not confirmed after {TRIES_MAX} requests: {why}"));
-                }
-            }
-        }
-    }
-
-    /// Compares the two books; a difference halts dealing under its name.
-    async fn reconcile(&mut self, now: UtcMicros, ctx: &DeskContext<'_>) {
-        self.book.reconciled_minute = Some(now.0.div_euclid(60_000_000));
-        match self.find_breaks(now, ctx).await {
-            Ok(breaks) => {
-                self.unanswered = 0;
-                let more = breaks.len().saturating_sub(1);
-                let count = if breaks.is_empty() { &mut self.compared.0 } else { &mut self.compared.1 };
-                *count += 1;
-                if let Some(first) = breaks.first() {
-                    let others = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-                    self.stop(now, format!("{first}{others}"));
-                }
-            }
-            Err(BrokerError::Denied(why)) => self.stop(now, format!("the broker refuses this account: {why}")),
-            Err(why) => {
-                self.unanswered += 1;
-                if self.unanswered >= TRIES_MAX {
-                    self.stop(now, format!("books not compared for {TRIES_MAX} minutes: {why}"));
-                }
-            }
-        }
-    }
-
-    async fn find_breaks(&mut self, now: UtcMicros, ctx: &DeskContext<'_>) -> Result<Vec<Break>, BrokerError> {
-        let theirs = ctx.broker.open_positions().await?;
-        for deal in &theirs {
-            self.absorb(now, deal, ctx);
-        }
-        // What is gone has been closed by its stop or its limit, as a rule, and we were not told.
-        for expected in self.book.expected() {
-            if theirs.iter().all(|deal| deal.reference != expected.reference) {
-                match ctx.broker.confirm(&expected.reference).await {
-                    Ok(deal) => self.absorb(now, &deal, ctx),
-                    Err(BrokerError::NotFound { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        let breaks = compare(&self.book.expected(), &theirs);
-        for found in &breaks {
-            if let Break::NotAtBroker { reference } = found
-                && let Some(deal) = self.book.get_mut(reference)
-            {
-                deal.is_lost = true;
-            }
-        }
-        Ok(breaks)
-    }
-
-    fn answered(&mut self, reference: &DealReference) {
+    pub(super) fn answered(&mut self, reference: &DealReference) {
         if let Some(deal) = self.book.get_mut(reference) {
             deal.tries = 0;
         }
     }
 
     /// Counts a request that was not answered; whether they are too many now.
-    fn failed(&mut self, reference: &DealReference) -> bool {
+    pub(super) fn failed(&mut self, reference: &DealReference) -> bool {
         self.book.get_mut(reference).is_some_and(|deal| {
             deal.tries += 1;
             deal.tries >= TRIES_MAX
         })
     }
 
-    fn stop(&mut self, time: UtcMicros, reason: String) {
+    /// Journals a difference under its name, once while it stands; one that is not mended halts dealing.
+    pub(super) fn broken(&mut self, time: UtcMicros, found: &Break, is_mended: bool) {
+        let Break { kind, reference, text } = found.clone();
+        if self.book.standing.contains(&(kind, reference.clone())) {
+            return;
+        }
+        let ours = self.book.get(&reference);
+        let (seat, epic) = (ours.map(|deal| deal.seat), ours.map_or_else(|| "".into(), |deal| deal.epic.clone()));
+        self.record(DeskEntry::Broken { time, kind, reference, seat, epic, text, is_mended });
+        if !is_mended {
+            self.stop(time, found.to_string());
+        }
+    }
+
+    /// The account is refused: nothing can be dealt on it.
+    pub(super) fn denied(&mut self, time: UtcMicros, why: &str) {
+        self.stop(time, format!("the broker refuses this account: {why}"));
+    }
+
+    pub(super) fn stop(&mut self, time: UtcMicros, reason: String) {
         if self.book.halted.is_none() {
             self.record(DeskEntry::Halted { time, reason });
         }
     }
 
-    fn record(&mut self, entry: DeskEntry) {
+    pub(super) fn record(&mut self, entry: DeskEntry) {
         self.book.apply(&entry);
         self.recorded.push(entry.clone());
         self.unwritten.push(entry);
     }
 
     /// Journals what is not yet journalled; whether it is durable now. If not, dealing halts.
-    async fn flush(&mut self, now: UtcMicros, ctx: &DeskContext<'_>) -> bool {
+    pub(super) async fn flush(&mut self, now: UtcMicros, ctx: &DeskContext<'_>) -> bool {
         if self.unwritten.is_empty() {
             return true;
         }

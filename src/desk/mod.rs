@@ -26,22 +26,28 @@
 
 mod approved;
 mod book;
+mod closing;
+mod comparing;
 mod dealing;
+mod looking;
 mod outcome;
 mod reconcile;
 mod reference;
 mod risk;
+mod shortfall;
 #[cfg(test)]
 mod tests;
+mod twins;
 
 use futures_util::future::BoxFuture;
 
 pub use self::approved::Approved;
 pub use self::dealing::{Desk, DeskCheckpoint};
 pub use self::outcome::DeskOutcome;
-pub use self::reconcile::{Break, Expected, compare};
+pub use self::reconcile::{Break, Expected, compare, is_protected};
 pub use self::reference::{REFERENCE_LENGTH_MAX, deal_reference};
 pub use self::risk::{LiveRight, Refused, SeatDeal, Situation, approve, is_daily_loss_reached, ramp_size};
+pub use self::shortfall::{Fill, LiveSide, PaperSide, of_extra, of_pair, of_refused, slippage};
 
 use crate::broker::Broker;
 use crate::config::RiskConfig;

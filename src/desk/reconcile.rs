@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::broker::Deal;
-use crate::domain::{DealReference, Direction, Price, Size};
+use crate::domain::{BreakKind, DealReference, Direction, Price, Size};
 
 /// A position as our book has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,36 +23,42 @@ pub struct Expected {
 }
 
 /// One difference.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Break {
-    /// Somebody else dealt, or we forgot.
-    #[error("position {id} ({reference}, {epic}) is at the broker but not in our book")]
-    NotInOurBook {
-        /// Theirs.
-        id: String,
-        /// The reference it carries.
-        reference: DealReference,
-        /// Its market.
-        epic: String,
-    },
-    /// It went without our noticing.
-    #[error("position {reference} is in our book but not at the broker")]
-    NotAtBroker {
-        /// Ours.
-        reference: DealReference,
-    },
-    /// Both have it, with another figure.
-    #[error("position {reference}: {what} is {ours} in our book and {theirs} at the broker")]
-    Differs {
-        /// Ours.
-        reference: DealReference,
-        /// Which figure.
-        what: &'static str,
-        /// Our figure.
-        ours: String,
-        /// The broker's.
-        theirs: String,
-    },
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {text}")]
+pub struct Break {
+    /// Its name.
+    pub kind: BreakKind,
+    /// The reference that the position carries, ours or not.
+    pub reference: DealReference,
+    /// A sentence with the figures.
+    pub text: String,
+}
+
+impl Break {
+    /// A difference of this name.
+    #[must_use]
+    pub fn new(kind: BreakKind, reference: &DealReference, text: String) -> Self {
+        Self { kind, reference: reference.clone(), text }
+    }
+
+    /// In our book, gone at the broker without a word.
+    #[must_use]
+    pub fn gone(reference: &DealReference) -> Self {
+        let text = format!("position {reference} is in our book but not at the broker");
+        Self::new(BreakKind::ClosedOutside, reference, text)
+    }
+}
+
+/// Whether a position has its stop and its limit, each on its own side of the entry.
+#[must_use]
+pub fn is_protected(deal: &Deal) -> bool {
+    let (stop, level, limit) = (deal.stop_level, deal.level, deal.limit_level);
+    let is_there = stop > Price::ZERO && limit > Price::ZERO;
+    is_there
+        && match deal.direction {
+            Direction::Long => stop < level && level < limit,
+            Direction::Short => limit < level && level < stop,
+        }
 }
 
 /// Every difference, the broker's positions that we do not have first, then in order of our references.
@@ -64,33 +70,41 @@ pub fn compare(ours: &[Expected], theirs: &[Deal]) -> Vec<Break> {
         let is_known = ours.iter().any(|expected| expected.reference == deal.reference);
         // A second position under one reference is one that our book does not have.
         if !is_known || by_reference.insert(&deal.reference, deal).is_some() {
-            breaks.push(Break::NotInOurBook {
-                id: deal.id.to_string(),
-                reference: deal.reference.clone(),
-                epic: deal.epic.to_string(),
-            });
+            let (id, reference, epic) = (&deal.id, &deal.reference, &deal.epic);
+            let text = format!("position {id} ({reference}, {epic}) is at the broker but not in our book");
+            breaks.push(Break::new(BreakKind::OpenedOutside, reference, text));
         }
     }
     for expected in ours {
-        let reference = &expected.reference;
-        let Some(deal) = by_reference.get(reference) else {
-            breaks.push(Break::NotAtBroker { reference: reference.clone() });
-            continue;
-        };
-        let figures = [
-            ("direction", expected.direction.word().to_owned(), deal.direction.word().to_owned()),
-            ("size", expected.size.to_string(), deal.size.to_string()),
-            ("level", expected.level.to_string(), deal.level.to_string()),
-            ("stop", expected.stop_level.to_string(), deal.stop_level.to_string()),
-            ("limit", expected.limit_level.to_string(), deal.limit_level.to_string()),
-        ];
-        for (what, ours, theirs) in figures {
-            if ours != theirs {
-                breaks.push(Break::Differs { reference: reference.clone(), what, ours, theirs });
-            }
+        match by_reference.get(&expected.reference) {
+            Some(deal) => breaks.extend(difference(expected, deal)),
+            None => breaks.push(Break::gone(&expected.reference)),
         }
     }
     breaks
+}
+
+/// The first figure in which the two differ, the gravest first.
+fn difference(ours: &Expected, theirs: &Deal) -> Option<Break> {
+    let reference = &ours.reference;
+    let differs = |kind, what: &str, ours: &dyn std::fmt::Display, theirs: &dyn std::fmt::Display| {
+        let text = format!("position {reference}: {what} is {ours} in our book and {theirs} at the broker");
+        Some(Break::new(kind, reference, text))
+    };
+    if ours.direction != theirs.direction {
+        return differs(BreakKind::WrongSize, "direction", &ours.direction.word(), &theirs.direction.word());
+    }
+    let guards = [("stop", ours.stop_level, theirs.stop_level), ("limit", ours.limit_level, theirs.limit_level)];
+    if let Some((what, ours, theirs)) = guards.into_iter().find(|(.., theirs)| *theirs <= Price::ZERO) {
+        return differs(BreakKind::MissingStop, what, &ours, &theirs);
+    }
+    if theirs.size != ours.size {
+        let kind = if theirs.size < ours.size { BreakKind::PartialClose } else { BreakKind::WrongSize };
+        return differs(kind, "size", &ours.size, &theirs.size);
+    }
+    let level = ("level", ours.level, theirs.level);
+    let (what, ours, theirs) = [level].into_iter().chain(guards).find(|(_, ours, theirs)| ours != theirs)?;
+    differs(BreakKind::WrongLevel, what, &ours, &theirs)
 }
 
 #[cfg(test)]
@@ -100,25 +114,65 @@ mod tests {
     use crate::domain::UtcMicros;
 
     #[test]
-    fn every_kind_of_break_has_its_name() {
-        let same = |a: &[Expected], b: &[Deal]| compare(a, b).iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(same(&[ours("r1")], &[theirs("r1")]), Vec::<String>::new());
-        assert_eq!(
-            same(&[], &[theirs("r1")]),
-            ["position SIM1 (r1, EPIC) is at the broker but not in our book".to_owned()]
-        );
-        assert_eq!(same(&[ours("r1")], &[]), ["position r1 is in our book but not at the broker".to_owned()]);
-        assert_eq!(same(&[ours("r1")], &[theirs("r1"), theirs("r1")]).len(), 1, "one reference, two positions");
-        let mut halved = theirs("r1");
-        halved.size = Size::from_micros(500_000);
-        halved.stop_level = Price::ZERO;
-        assert_eq!(
-            same(&[ours("r1")], &[halved]),
-            [
-                "position r1: size is 1 in our book and 0.5 at the broker".to_owned(),
-                "position r1: stop is 90 in our book and 0 at the broker".to_owned()
-            ]
-        );
+    fn every_difference_has_its_name() {
+        let price = |text: &str| text.parse::<Price>().unwrap();
+        let with = |change: &dyn Fn(&mut Deal)| {
+            let mut deal = theirs("r1");
+            change(&mut deal);
+            vec![deal]
+        };
+        let short = with(&|deal| {
+            (deal.direction, deal.stop_level, deal.limit_level) = (Direction::Short, price("110"), price("90"));
+        });
+        for (mine, broker, want) in [
+            (vec![ours("r1")], vec![theirs("r1")], ""),
+            (
+                vec![],
+                vec![theirs("r1")],
+                "opened_outside: position SIM1 (r1, EPIC) is at the broker but not in our book",
+            ),
+            (vec![ours("r1")], vec![], "closed_outside: position r1 is in our book but not at the broker"),
+            (
+                vec![ours("r1")],
+                vec![theirs("r1"), theirs("r1")],
+                "opened_outside: position SIM1 (r1, EPIC) is at the broker but not in our book",
+            ),
+            (
+                vec![ours("r1")],
+                with(&|deal| deal.size = "0.5".parse().unwrap()),
+                "partial_close: position r1: size is 1 in our book and 0.5 at the broker",
+            ),
+            (
+                vec![ours("r1")],
+                with(&|deal| deal.size = "2".parse().unwrap()),
+                "wrong_size: position r1: size is 1 in our book and 2 at the broker",
+            ),
+            (vec![ours("r1")], short, "wrong_size: position r1: direction is long in our book and short at the broker"),
+            (
+                vec![ours("r1")],
+                with(&|deal| deal.stop_level = Price::ZERO),
+                "missing_stop: position r1: stop is 90 in our book and 0 at the broker",
+            ),
+            (
+                vec![ours("r1")],
+                with(&|deal| (deal.size, deal.limit_level) = ("0.5".parse().unwrap(), Price::ZERO)),
+                "missing_stop: position r1: limit is 110 in our book and 0 at the broker",
+            ),
+            (
+                vec![ours("r1")],
+                with(&|deal| deal.stop_level = price("95")),
+                "wrong_level: position r1: stop is 90 in our book and 95 at the broker",
+            ),
+            (
+                vec![ours("r1")],
+                with(&|deal| deal.level = price("101")),
+                "wrong_level: position r1: level is 100 in our book and 101 at the broker",
+            ),
+        ] {
+            let found: Vec<String> = compare(&mine, &broker).iter().map(ToString::to_string).collect();
+            let want: Vec<&str> = Some(want).filter(|want| !want.is_empty()).into_iter().collect();
+            assert_eq!(found, want);
+        }
     }
 
     fn ours(reference: &str) -> Expected {

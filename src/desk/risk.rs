@@ -9,7 +9,7 @@ use super::Approved;
 use crate::broker::LiveOrder;
 use crate::config::RiskConfig;
 use crate::domain::{
-    Candidate, DealReference, Epic, Market, Micros, ModelId, Money, PriceDelta, SeatIdx, Size, Tick, UtcMicros,
+    Candidate, Costs, DealReference, Epic, Market, Micros, ModelId, Money, PriceDelta, SeatIdx, Size, Tick, UtcMicros,
 };
 use crate::flow::{Change, DealTicket, State};
 
@@ -24,6 +24,7 @@ pub struct LiveRight {
     limit: PriceDelta,
     hold: Micros,
     size: Size,
+    costs: Costs,
 }
 
 impl LiveRight {
@@ -40,6 +41,7 @@ impl LiveRight {
             limit: candidate.limit,
             hold: candidate.hold,
             size,
+            costs: candidate.costs,
         })
     }
 
@@ -71,6 +73,12 @@ impl LiveRight {
     #[must_use]
     pub fn hold(&self) -> Micros {
         self.hold
+    }
+
+    /// What paper assumes of its fills.
+    #[must_use]
+    pub fn costs(&self) -> Costs {
+        self.costs
     }
 
     /// What it deals.

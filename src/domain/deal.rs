@@ -192,8 +192,8 @@ impl Trade {
     /// The trade as the promoter takes it.
     #[must_use]
     pub fn episode(&self, seat: SeatIdx) -> Episode {
-        let Self { deal, made, opened, closed, profit, costs, rho_micros, x, .. } = *self;
-        Episode { seat, number: deal, made, opened, closed, profit, costs, rho_micros, x }
+        let Self { deal, made, opened, closed, open_level, close_level, profit, costs, rho_micros, x, .. } = *self;
+        Episode { seat, number: deal, made, opened, closed, open_level, close_level, profit, costs, rho_micros, x }
     }
 }
 
@@ -210,6 +210,10 @@ pub struct Episode {
     pub opened: UtcMicros,
     /// When the seat was flat again.
     pub closed: UtcMicros,
+    /// Level of the entry, slippage included.
+    pub open_level: Price,
+    /// Level of the exit, slippage included.
+    pub close_level: Price,
     /// Net profit.
     pub profit: Money,
     /// Slippage and funding.

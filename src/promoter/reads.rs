@@ -178,6 +178,7 @@ impl Promoter {
             expected_days_to_decision: self.expected_days(at, time, Likely::Mean),
             expected_days_low: self.expected_days(at, time, Likely::High),
             expected_days_high: self.expected_days(at, time, Likely::Low),
+            breaks: Vec::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::{PromotionConfig, PromotionMode};
 use crate::control::ControlError;
-use crate::domain::{ContentHash, Episode, Money, SeatIdx, Size, UtcMicros};
+use crate::domain::{ContentHash, Episode, Money, Price, SeatIdx, Size, UtcMicros};
 use crate::flow::{Change, State, Verdict};
 
 pub(super) fn config() -> PromotionConfig {
@@ -73,6 +73,8 @@ impl Arena {
             made: UtcMicros(self.time.0 + HOUR / 8),
             opened: UtcMicros(self.time.0 + HOUR / 4),
             closed: UtcMicros(self.time.0 + HOUR / 2),
+            open_level: Price::ZERO,
+            close_level: Price::ZERO,
             profit: Money::from_micros(1_000_000),
             costs: Money::ZERO,
             rho_micros: 1e7,

@@ -459,9 +459,19 @@ impl Paper {
                     favourable: position.favourable,
                 };
                 encode_seat(&entry, &mut outbox.entries);
-                let rho_micros = terms.risk.rho_micros;
-                let (number, made, opened) = (position.deal, position.made, position.opened);
-                let episode = Episode { seat, number, made, opened, closed: time, profit, costs, rho_micros, x };
+                let episode = Episode {
+                    seat,
+                    number: position.deal,
+                    made: position.made,
+                    opened: position.opened,
+                    closed: time,
+                    open_level: position.open_level,
+                    close_level: level,
+                    profit,
+                    costs,
+                    rho_micros: terms.risk.rho_micros,
+                    x,
+                };
                 outbox.episodes.push((round, episode));
             }
         });

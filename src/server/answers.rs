@@ -90,7 +90,7 @@ pub(super) async fn openapi(arena: Arena) -> HttpResponse {
 
 pub(super) async fn leaderboard(arena: Arena) -> HttpResponse {
     let board = arena.control.board();
-    HttpResponse::Ok().json(json!({ "time": board.time, "models": board.rows }))
+    HttpResponse::Ok().json(json!({ "time": board.time, "models": board.rows, "halted_by": board.desk.halted_by }))
 }
 
 pub(super) async fn model(arena: Arena, path: Name) -> HttpResponse {

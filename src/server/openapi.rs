@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Endpoint, ROUTES, RouteEntry};
 use crate::control::{PREDICTIONS_LAST, PREDICTIONS_MAX};
+use crate::domain::BreakKind;
 
 /// The whole document.
 pub(super) fn document() -> Value {
@@ -272,7 +273,10 @@ fn schemas() -> Value {
         ]),
     );
     put("Row", object(&row));
-    put("Leaderboard", object(&[("time", or_null("Time")), ("models", list("Row"))]));
+    put(
+        "Leaderboard",
+        object(&[("time", or_null("Time")), ("models", list("Row")), ("halted_by", or_null("BreakKind"))]),
+    );
     put(
         "Trade",
         object(&[
@@ -330,6 +334,7 @@ fn schemas() -> Value {
             ("expected_days_to_decision", number_or_null()),
             ("expected_days_low", number_or_null()),
             ("expected_days_high", number_or_null()),
+            ("breaks", list("Break")),
         ]),
     );
     let pair = json!({ "type": "array", "prefixItems": [{ "type": "string" }, { "type": "string" }], "items": false });
@@ -345,6 +350,8 @@ fn schemas() -> Value {
             ("lifecycle", list("Change")),
             ("nearness", or_null("Nearness")),
             ("lineage", or_null("Lineage")),
+            ("live", list("LiveTrade")),
+            ("shortfall", or_null("ShortfallTotal")),
         ]),
     );
     put(
@@ -391,6 +398,36 @@ fn schemas() -> Value {
             ("reason", or_null("CloseReason")),
             ("profit", or_null("Decimal")),
             ("twin_profit", or_null("Decimal")),
+            ("shortfall", or_null("Shortfall")),
+        ]),
+    );
+    let parts = ["whole", "delay", "spread", "slippage", "rejection", "funding", "sizing", "rounding"];
+    put("Shortfall", object(&parts.map(|part| (part, decimal()))));
+    put(
+        "ShortfallTotal",
+        object(&[
+            ("seat", count()),
+            ("model", text()),
+            ("trades", count()),
+            ("total", schema_ref("Shortfall")),
+            ("delay_seconds", number_or_null()),
+            ("paper_delay_seconds", number_or_null()),
+            ("slippage", number_or_null()),
+            ("paper_slippage", or_null("Decimal")),
+        ]),
+    );
+    put("BreakKind", words(&BreakKind::ALL.map(BreakKind::word)));
+    put(
+        "Break",
+        object(&[
+            ("time", time()),
+            ("kind", schema_ref("BreakKind")),
+            ("deal_reference", text()),
+            ("seat", json!({ "type": ["integer", "null"], "minimum": 0 })),
+            ("model", text_or_null()),
+            ("epic", text()),
+            ("text", text()),
+            ("is_mended", flag()),
         ]),
     );
     put(
@@ -401,6 +438,9 @@ fn schemas() -> Value {
             ("day_profit", decimal()),
             ("net_profit", decimal()),
             ("trades", list("LiveTrade")),
+            ("halted_by", or_null("BreakKind")),
+            ("breaks", list("Break")),
+            ("shortfalls", list("ShortfallTotal")),
         ]),
     );
     let tuple = |items: &[&str]| {

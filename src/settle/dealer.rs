@@ -166,6 +166,8 @@ impl Settlement {
         }
         let ends = self.ends();
         let hook = ends.hook();
-        self.desk.on_time(now, &ends.context(&self.journal, &hook)).await
+        let written = self.desk.on_time(now, &ends.context(&self.journal, &hook)).await;
+        self.note_breaks(&written);
+        written
     }
 }

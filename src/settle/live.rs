@@ -3,7 +3,8 @@
 use super::Settlement;
 use crate::desk::DeskOutcome;
 use crate::domain::{Micros, Money, SeatIdx, Size, UtcMicros};
-use crate::flow::{Change, LiveOutcome, Round};
+use crate::flow::{BreakRow, Change, LiveOutcome, Round};
+use crate::store::entry::DeskEntry;
 
 impl Settlement {
     /// Tells the promoter what became of live deals in this round, and has the champions' sizes follow their ramps.
@@ -25,6 +26,25 @@ impl Settlement {
         }
         self.keep_audit();
         changes
+    }
+
+    /// Has the gates of whom a difference between the books concerns written anew, since they tell of it.
+    pub(super) fn note_breaks(&mut self, written: &[DeskEntry]) {
+        for entry in written {
+            let DeskEntry::Broken { seat, .. } = entry else { continue };
+            match seat {
+                Some(seat) => drop(self.explained.insert(*seat)),
+                None => self.explained.extend(self.candidates.keys().filter(|seat| self.desk.is_live(**seat))),
+            }
+        }
+    }
+
+    /// The differences between the books that concern a seat: those of its own deals, and while it is live those of
+    /// nobody's.
+    pub(super) fn breaks_of(&self, seat: SeatIdx) -> Vec<BreakRow> {
+        let is_live = self.desk.is_live(seat);
+        let concerns = |row: &BreakRow| row.seat.map_or(is_live, |whose| whose == seat);
+        self.desk.view().breaks.into_iter().filter(concerns).collect()
     }
 
     /// A desk's outcome in units of the candidate's risk at the live size.

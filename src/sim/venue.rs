@@ -12,10 +12,10 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use serde::{Deserialize, Serialize};
 
 use super::rules;
-use crate::broker::{Broker, BrokerError, Deal, DealStatus, LiveOrder};
+use crate::broker::{Broker, BrokerError, Deal, DealStatus, Exit, LiveOrder};
 use crate::desk::Approved;
 use crate::domain::{
-    CloseReason, Costs, DealReference, Direction, Epic, Market, Micros, Price, PriceDelta, Tick, UtcMicros,
+    CloseReason, Costs, DealReference, Direction, Epic, Market, Micros, Price, PriceDelta, Size, Tick, UtcMicros,
 };
 
 /// Finished deals that the venue can still confirm; older ones are forgotten.
@@ -65,6 +65,7 @@ struct Inner {
     open_faults: VecDeque<Fault>,
     close_faults: VecDeque<Fault>,
     is_unreachable: bool,
+    parts: BTreeMap<DealReference, Vec<Exit>>,
 }
 
 /// The in-process venue.
@@ -134,6 +135,16 @@ impl Venue {
         let mut inner = self.lock();
         if let Some(held) = inner.memory.deals.remove(reference) {
             inner.memory.alive.remove(&held.number);
+        }
+    }
+
+    /// Somebody closes a part of a position at `level`. Nothing where it is not open.
+    pub fn close_part(&self, reference: &DealReference, time: UtcMicros, level: Price, size: Size) {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        if let Some(held) = inner.memory.deals.get_mut(reference).filter(|held| held.deal.status == DealStatus::Open) {
+            held.deal.size = Size::from_micros(held.deal.size.micros() - size.micros());
+            inner.parts.entry(reference.clone()).or_default().push(Exit { time, level, size });
         }
     }
 
@@ -404,6 +415,19 @@ impl Broker for Venue {
             held.map(|held| held.deal.clone()).ok_or_else(|| BrokerError::NotFound { reference: reference.clone() })
         }))
         .boxed()
+    }
+
+    fn exits<'a>(&'a self, deal: &'a Deal) -> BoxFuture<'a, Result<Vec<Exit>, BrokerError>> {
+        let mut exits = self.lock().parts.get(&deal.reference).cloned().unwrap_or_default();
+        let reading = self.read(|memory| {
+            if let Some(Held { deal, .. }) = memory.deals.get(&deal.reference)
+                && let DealStatus::Closed { time, level, .. } = deal.status
+            {
+                exits.push(Exit { time, level, size: deal.size });
+            }
+            Ok(exits)
+        });
+        ready(reading).boxed()
     }
 
     fn open_positions(&self) -> BoxFuture<'_, Result<Vec<Deal>, BrokerError>> {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Lane, Store, StoreError};
 use crate::domain::{
-    CloseReason, ContentHash, DealReference, Direction, Epic, Micros, ModelId, Money, PastBar, Prediction, Price,
-    PriceDelta, RiskUnit, SeatIdx, Size, Tick, UtcMicros,
+    BreakKind, CloseReason, ContentHash, DealReference, Direction, Epic, Micros, ModelId, Money, PastBar, Prediction,
+    Price, PriceDelta, RiskUnit, SeatIdx, Shortfall, Size, Tick, UtcMicros,
 };
 
 /// The version of everything below.
@@ -401,6 +401,60 @@ pub enum DeskEntry {
         reference: DealReference,
         /// Who or why.
         reason: String,
+    },
+    /// Our book and the broker's differed.
+    Broken {
+        /// Event time.
+        time: UtcMicros,
+        /// The difference by its name.
+        kind: BreakKind,
+        /// The reference that the position carries, ours or not.
+        reference: DealReference,
+        /// Whose deal it is, if it is one of ours.
+        seat: Option<SeatIdx>,
+        /// The market; empty where it concerns no position.
+        epic: Epic,
+        /// A sentence with the figures.
+        text: String,
+        /// Our book equals the broker's again; if not, live dealing halted.
+        is_mended: bool,
+    },
+    /// Somebody else closed a part of a position.
+    PartlyClosed {
+        /// Event time.
+        time: UtcMicros,
+        /// Ours.
+        reference: DealReference,
+        /// How much of it.
+        size: Size,
+        /// The level of the exit.
+        level: Price,
+        /// What the part made, charges left out.
+        profit: Money,
+    },
+    /// The broker holds another size than we asked for: our book takes it.
+    Resized {
+        /// Event time.
+        time: UtcMicros,
+        /// Ours.
+        reference: DealReference,
+        /// The broker's.
+        size: Size,
+    },
+    /// A live deal was set beside its paper twin.
+    Shortfall {
+        /// Event time.
+        time: UtcMicros,
+        /// Ours.
+        reference: DealReference,
+        /// Live less paper, in parts.
+        shortfall: Shortfall,
+        /// From the close of the bar to the live fill, if there was one.
+        delay: Option<Micros>,
+        /// Live fills at the market that a quote is known of.
+        fills: u32,
+        /// How much worse than the quote they were in all, in price.
+        slippage: PriceDelta,
     },
 }
 

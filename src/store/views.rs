@@ -322,6 +322,8 @@ impl AtRest {
             lifecycle: lifecycle.into_iter().filter(|change| change.seat.0 == seat.seat).collect(),
             nearness: self.board.nearness.get(at).and_then(Option::as_deref).cloned(),
             lineage: seat.lineage.clone(),
+            live: self.board.desk.trades_of(&seat.model.as_str().into()),
+            shortfall: self.board.desk.shortfall_of(crate::domain::SeatIdx(seat.seat)),
         })
     }
 

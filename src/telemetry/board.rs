@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::table::{self, Kind, METRICS, Metric, Source};
-use crate::domain::Direction;
-use crate::flow::{Board, State};
+use crate::domain::{BreakKind, Direction, PriceDelta};
+use crate::flow::{Board, Row, State};
 
 /// Every state in the order of a life.
 const STATES: [State; 6] =
@@ -136,8 +136,47 @@ fn whole(text: &mut Text, name: &str, board: &Board) {
                 text.sample(&[("currency", currency)], board.desk.net_profit.as_f64());
             }
         }
+        "arena_desk_break" => {
+            for kind in BreakKind::ALL {
+                text.sample(&[("break", kind.word())], flag(board.desk.halted_by == Some(kind)));
+            }
+        }
+        "arena_desk_shortfall"
+        | "arena_desk_shortfall_trades"
+        | "arena_desk_entry_delay_seconds"
+        | "arena_desk_fill_slippage" => shortfalls(text, name, board),
         "arena_store_recording" => text.sample(&[], flag(health.is_recording)),
         other => unreachable!("{other} is in the table and has no value here"),
+    }
+}
+
+/// Samples of every candidate that traded live and is not retired.
+fn shortfalls(text: &mut Text, name: &str, board: &Board) {
+    let mut seen = BTreeSet::new();
+    let newest_first = board.desk.shortfalls.iter().rev();
+    for row in newest_first.filter(|row| seen.insert(row.model.as_str())) {
+        let model = ("model", row.model.as_str());
+        let is_it = |of: &&std::sync::Arc<Row>| of.model == row.model && of.state != State::Retired;
+        let Some(shown) = board.rows.iter().find(is_it) else { continue };
+        let pair = match name {
+            "arena_desk_shortfall" => {
+                for (part, money) in row.total.parts() {
+                    text.sample(&[model, ("part", part), ("currency", &shown.currency)], money.as_f64());
+                }
+                continue;
+            }
+            "arena_desk_shortfall_trades" => {
+                text.sample(&[model], row.trades as f64);
+                continue;
+            }
+            "arena_desk_entry_delay_seconds" => (row.delay_seconds, row.paper_delay_seconds),
+            _ => (row.slippage, row.paper_slippage.map(PriceDelta::as_f64)),
+        };
+        for (source, value) in [("live", pair.0), ("paper", pair.1)] {
+            if let Some(value) = value {
+                text.sample(&[model, ("source", source)], value);
+            }
+        }
     }
 }
 

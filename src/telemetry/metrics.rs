@@ -92,6 +92,11 @@ pub fn desk_recorded(entries: &[DeskEntry]) {
             DeskEntry::Opened { .. } => "dealt",
             DeskEntry::Rejected { .. } => "rejected",
             DeskEntry::Unknown { .. } => "unknown",
+            DeskEntry::Broken { kind, is_mended, .. } => {
+                let result = if *is_mended { "mended" } else { "halted" };
+                counter!("arena_desk_breaks_total", "break" => kind.word(), "result" => result).increment(1);
+                continue;
+            }
             _ => continue,
         };
         counter!("arena_desk_orders_total", "outcome" => outcome).increment(1);
@@ -137,7 +142,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{Money, UtcMicros};
+    use crate::domain::{BreakKind, Money, UtcMicros};
     use crate::flow::{Health, Nearness, Row, State};
 
     fn row(model: &str, state: State) -> Arc<Row> {
@@ -192,7 +197,10 @@ mod tests {
         round_closed(Duration::from_millis(2));
         store_flushed(3, Duration::from_millis(1));
         let (time, reference) = (UtcMicros(0), "r".into());
-        desk_recorded(&[DeskEntry::Unknown { time, reference }]);
+        let (kind, seat, epic) = (BreakKind::WrongSize, None, "E".into());
+        let (text, is_mended) = (String::new(), false);
+        let broken = DeskEntry::Broken { time, kind, reference: "s".into(), seat, epic, text, is_mended };
+        desk_recorded(&[DeskEntry::Unknown { time, reference }, broken]);
         books_compared(1, 0);
         request_answered("/".to_owned(), "GET", 200);
         aliases_settled(1, 0);

@@ -99,6 +99,12 @@ metrics! {
     Board Gauge "arena_desk_day_profit" ["currency"] "currency" "Live profit of the present UTC day";
     Board Gauge "arena_desk_net_profit" ["currency"] "currency" "Live profit since the arena began";
     Process Counter "arena_desk_orders_total" ["outcome"] "" "Live orders by outcome: dealt, rejected by the broker or our own rules, unknown";
+    Board Gauge "arena_desk_break" ["break"] "" "1 for the difference between the desk's book and the broker's that halts live dealing, 0 for the others";
+    Process Counter "arena_desk_breaks_total" ["break", "result"] "" "Differences between the desk's book and the broker's by name: mended, or halted live dealing";
+    Board Gauge "arena_desk_shortfall" ["model", "part", "currency"] "currency" "Live less paper of closed live trades since the arena began, by part; below zero live made less";
+    Board Gauge "arena_desk_shortfall_trades" ["model"] "" "Live trades in arena_desk_shortfall";
+    Board Gauge "arena_desk_entry_delay_seconds" ["model", "source"] "seconds" "From the close of the bar to the fill: the mean of live entries, and what paper assumes";
+    Board Gauge "arena_desk_fill_slippage" ["model", "source"] "price" "How much worse than the quote a fill at the market is: the mean of live ones, and what paper assumes";
     Process Counter "arena_desk_reconciliations_total" ["result"] "" "Comparisons of the desk's book with the broker's: equal or break";
 
     Board Gauge "arena_store_recording" [] "" "1 while the store records, else 0";

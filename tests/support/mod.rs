@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use arena::control::{Command, Control, ControlError, Done, ModelView};
-use arena::domain::{CloseReason, DataOrigin, Direction, Lineage, ModelId, Money, Price, SeatIdx, Size, UtcMicros};
+use arena::domain::{
+    BreakKind, CloseReason, DataOrigin, Direction, Lineage, ModelId, Money, Price, SeatIdx, Shortfall, Size, UtcMicros,
+};
 use arena::flow::{
-    Board, Change, DeskView, Explanation, GateVerdict, Health, LiveTradeRow, Nearness, PositionRow, PredictionRow, Row,
-    State, TradeRow, Verdict,
+    Board, BreakRow, Change, DeskView, Explanation, GateVerdict, Health, LiveTradeRow, Nearness, PositionRow,
+    PredictionRow, Row, ShortfallRow, State, TradeRow, Verdict,
 };
 use futures_util::future::{BoxFuture, ready};
 
@@ -185,6 +187,10 @@ fn fill(board: &mut Board, n_rows: usize, seed: &AtomicU64) {
         reason: profit.map(|p| if p > 0.0 { CloseReason::Limit } else { CloseReason::Stop }),
         profit: profit.map(money),
         twin_profit: twin.map(money),
+        shortfall: profit.zip(twin).map(|(profit, twin)| {
+            let whole = money(profit - twin);
+            Shortfall { whole, slippage: whole, ..Shortfall::default() }
+        }),
     };
     board.desk = DeskView {
         state: "live".to_owned(),
@@ -197,6 +203,32 @@ fn fill(board: &mut Board, n_rows: usize, seed: &AtomicU64) {
             live(7, "closed", Some(-10.25), Some(-10.0)),
             live(6, "closed", Some(24.5), Some(25.0)),
         ],
+        halted_by: None,
+        breaks: vec![BreakRow {
+            time: UtcMicros(START + 55_600_000_000),
+            kind: BreakKind::PartialClose,
+            deal_reference: "demo-0001-0007".to_owned(),
+            seat: Some(SeatIdx(0)),
+            model: Some(names[0].clone()),
+            epic: EPICS[0].to_owned(),
+            text: "0.25 of position demo-0001-0007 was closed at 1.38651 by somebody else".to_owned(),
+            is_mended: true,
+        }],
+        shortfalls: vec![ShortfallRow {
+            seat: SeatIdx(0),
+            model: names[0].clone(),
+            trades: 3,
+            total: Shortfall {
+                whole: money(-1.25),
+                delay: money(-1.0),
+                slippage: money(-0.25),
+                ..Shortfall::default()
+            },
+            delay_seconds: Some(0.41),
+            paper_delay_seconds: Some(0.25),
+            slippage: Some(0.000_012),
+            paper_slippage: Some("0.00001".parse().unwrap()),
+        }],
     };
 }
 
@@ -348,6 +380,7 @@ impl Control for DemoControl {
             expected_days_to_decision: Some(8.6),
             expected_days_low: Some(6.0),
             expected_days_high: Some(14.0),
+            breaks: self.board().desk.breaks.clone(),
         })))
     }
 
@@ -378,6 +411,8 @@ impl Control for DemoControl {
                     .map(|change| (**change).clone())
                     .collect(),
                 curve: (*curve).clone(),
+                live: self.board().desk.trades_of(&row.model),
+                shortfall: self.board().desk.shortfalls.iter().find(|of| of.model == row.model).cloned(),
                 nearness: Some(Nearness {
                     max_distance: 0.000_52,
                     predictions: 9_120,

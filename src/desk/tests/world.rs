@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
 
-use crate::broker::Broker;
 use crate::broker::scripted::{Call, Scripted};
+use crate::broker::{Broker, Deal, DealStatus};
 use crate::config::RiskConfig;
 use crate::desk::{Desk, DeskContext, Journal, LiveRight};
 use crate::domain::{
@@ -165,6 +165,22 @@ pub(super) struct World {
     pub(super) journal: Kept,
     pub(super) markets: Vec<Market>,
     pub(super) risk: RiskConfig,
+}
+
+/// A position of somebody else.
+pub(super) fn stranger() -> Deal {
+    Deal {
+        reference: "theirs".into(),
+        id: "DI1".into(),
+        epic: market().epic,
+        direction: Direction::Long,
+        size: size("1"),
+        opened: at(65.0),
+        level: "1.3".parse().unwrap(),
+        stop_level: "1.2".parse().unwrap(),
+        limit_level: "1.4".parse().unwrap(),
+        status: DealStatus::Open,
+    }
 }
 
 /// Completes a future that no double lets wait.
