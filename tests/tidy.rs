@@ -18,7 +18,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("control", &["domain", "flow"]),
     // A recorded session is a feed over a store, a synthetic one a feed over the simulator, a live one over IG's stream.
     ("feed", &["broker", "clock", "domain", "flow", "sim", "store"]),
-    ("history", &["clock", "domain", "feed", "http"]),
+    // Past prices of IG are read by the same client as live ones.
+    ("history", &["broker", "clock", "domain", "feed", "http"]),
     ("lightstreamer", &["http"]),
     ("bars", &["domain", "feed", "flow"]),
     ("models", &["domain"]),
@@ -115,6 +116,7 @@ const NARROW: &[(&str, &str, &str)] = &[
     ("store", "ledger", "crate::ledger::{Predicted, StreamLanes, read_predictions, read_trades}"),
     ("feed", "sim", "crate::sim::market::Markets"),
     ("feed", "broker", "crate::broker::ig::stream::"),
+    ("history", "broker", "crate::broker::ig::"),
     ("training", "sim", "crate::sim::rng::Rng"),
 ];
 
