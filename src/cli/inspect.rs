@@ -1,13 +1,14 @@
 //! Commands that read an arena, running or at rest.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::output::{Align, Columns, Failure, TEXT_WIDTH, UNREACHED, USAGE, number, print, print_json, shorten_name};
-use super::{Client, LeaderboardArgs, ModelArgs, ReadingArgs, Shared, block_on};
+use super::{Client, LeaderboardArgs, ModelArgs, ReachArgs, ReadingArgs, Shared, block_on};
 use crate::control::{Control, ModelView};
 use crate::domain::UtcMicros;
 use crate::flow::{Board, Explanation, LiveTradeRow, Row, ShortfallRow, State, TradeRow, Verdict};
@@ -15,8 +16,6 @@ use crate::store::views::AtRest;
 
 /// How often `--watch` draws.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
-/// Clears the screen and goes to its first line.
-const CLEAR: &str = "\x1b[2J\x1b[H";
 /// How many live trades `show` lists.
 const LIVE_MAX: usize = 8;
 /// How many lifecycle changes `show` lists.
@@ -99,18 +98,22 @@ pub(super) fn leaderboard(shared: &Shared, args: &LeaderboardArgs) -> Result<(),
     }
     let arena = Arena::open(&args.reading, shared)?;
     if args.watch {
-        return block_on(watch(&arena));
+        if !std::io::stdout().is_terminal() {
+            return block_on(watch(&arena));
+        }
+        let reach = ReachArgs { url: args.reading.url.clone(), token: args.token.clone() };
+        return super::watch::run(&Client::operating(&reach, shared)?);
     }
     let board = block_on(arena.leaderboard())?;
     if shared.json { print_json(&board) } else { print(&leaderboard_text(&board)) }
 }
 
-/// Draws until Ctrl-C. An arena that never answered is an error; one that stops answering is waited for.
+/// Prints it again and again until Ctrl-C, for whoever reads without a terminal. An arena that never answered is an error; one that stops answering is waited for.
 async fn watch(arena: &Arena) -> Result<(), Failure> {
     let mut last = leaderboard_text(&arena.leaderboard().await?);
     let mut notice = String::new();
     loop {
-        print(&format!("{CLEAR}{last}{notice}"))?;
+        print(&format!("{last}{notice}\n"))?;
         tokio::select! {
             stopped = tokio::signal::ctrl_c() => return stopped.map_err(Failure::from),
             () = tokio::time::sleep(WATCH_EVERY) => {}
@@ -173,7 +176,7 @@ pub(super) fn show(shared: &Shared, args: &ModelArgs) -> Result<(), Failure> {
     if shared.json { print_json(&view) } else { print(&model_text(&view)) }
 }
 
-fn model_text(view: &ModelView) -> String {
+pub(super) fn model_text(view: &ModelView) -> String {
     let row = &view.row;
     let mut text = format!("{}\n{}, rank {}\n", row.model, row.state.word(), row.rank);
     let mut section = |title: &str, pairs: &[(&str, String)]| {
@@ -311,7 +314,7 @@ pub(super) fn trades(shared: &Shared, args: &ModelArgs) -> Result<(), Failure> {
     if shared.json { print_json(&trades) } else { print(&trades_text(&trades)) }
 }
 
-fn trades_text(trades: &[TradeRow]) -> String {
+pub(super) fn trades_text(trades: &[TradeRow]) -> String {
     if trades.is_empty() {
         return "no closed trade yet\n".to_owned();
     }
@@ -357,7 +360,7 @@ pub(super) fn explain(shared: &Shared, args: &ModelArgs) -> Result<(), Failure> 
     if shared.json { print_json(&explanation) } else { print(&explanation_text(&explanation)) }
 }
 
-fn explanation_text(explanation: &Explanation) -> String {
+pub(super) fn explanation_text(explanation: &Explanation) -> String {
     let mut columns = Columns::new(
         vec![
             ("gate", Align::Left),

@@ -25,6 +25,7 @@ mod run;
 pub mod sim;
 mod train;
 mod train_file;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -248,9 +249,12 @@ pub struct ReachArgs {
 /// `arena leaderboard`.
 #[derive(Args, Clone, Debug)]
 pub struct LeaderboardArgs {
-    /// Draw it again every second, until Ctrl-C
+    /// Fill the terminal with it and keep it up to date: sort, filter, look closer, operate
     #[arg(long, conflicts_with = "store")]
     pub watch: bool,
+    /// The arena's token, to operate it from --watch [default: data/arena.token beside the configuration]
+    #[arg(long, value_name = "TOKEN", env = "ARENA_TOKEN", hide_env_values = true, requires = "watch")]
+    pub token: Option<String>,
     /// Which arena.
     #[command(flatten)]
     pub reading: ReadingArgs,
