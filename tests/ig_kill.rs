@@ -470,11 +470,14 @@ fn session(seed: u64, kills: u64) {
     session.come_to_rest();
     let entries = session.entries();
     let (ours, theirs) = (ours(&entries), theirs(&session.sim));
-    let only =
-        |of: &[Leg], other: &[Leg]| -> Vec<Leg> { of.iter().filter(|leg| !other.contains(leg)).copied().collect() };
+    let only = |of: &[Leg], other: &[Leg]| {
+        let (mut left, mut alone) = (other.to_vec(), of.to_vec());
+        alone.retain(|leg| left.iter().position(|known| known == leg).map(|at| left.swap_remove(at)).is_none());
+        alone
+    };
     assert!(
         ours == theirs,
-        "seed {seed}: our ledger and the broker's transactions differ\nours alone {:?}\ntheirs alone {:?}",
+        "seed {seed}: our ledger and the broker's transactions differ\nours alone {:?}\ntheirs alone {:?}\n{entries:#?}",
         only(&ours, &theirs),
         only(&theirs, &ours)
     );

@@ -17,8 +17,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("flow", &["domain"]),
     ("control", &["domain", "flow"]),
     // A recorded session is a feed over a store, a synthetic one a feed over the simulator, a live one over IG's stream.
-    ("feed", &["broker", "clock", "domain", "flow", "sim", "store"]),
-    ("history", &["clock", "domain", "feed", "http"]),
+    ("feed", &["broker", "clock", "domain", "flow", "sim", "store", "telemetry"]),
+    // Past prices of IG are read by the same client as live ones.
+    ("history", &["broker", "clock", "domain", "feed", "http"]),
     ("lightstreamer", &["http"]),
     ("bars", &["domain", "feed", "flow"]),
     ("models", &["domain"]),
@@ -37,7 +38,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Simulations of the promoter and its parts: they need nothing that trades.
     ("calibrate", &["config", "domain", "flow", "promoter", "statistics"]),
     // The broker takes only what the desk approved: the one word it knows of the desk, see `NARROW`.
-    ("broker", &["clock", "desk", "domain", "http", "lightstreamer"]),
+    ("broker", &["clock", "desk", "domain", "http", "lightstreamer", "telemetry"]),
     // The simulator of IG has a clock of its own, which begins at the wall's.
     ("sim", &["broker", "clock", "desk", "domain"]),
     ("desk", &["broker", "config", "domain", "flow", "store"]),
@@ -83,6 +84,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "app",
             "bars",
+            // A login at IG, before there is anything to run.
+            "broker",
             "clock",
             "calibrate",
             "config",
@@ -115,6 +118,10 @@ const NARROW: &[(&str, &str, &str)] = &[
     ("store", "ledger", "crate::ledger::{Predicted, StreamLanes, read_predictions, read_trades}"),
     ("feed", "sim", "crate::sim::market::Markets"),
     ("feed", "broker", "crate::broker::ig::stream::"),
+    ("history", "broker", "crate::broker::ig::"),
+    // Counting as it happens is all that they want of it.
+    ("feed", "telemetry", "crate::telemetry::ig"),
+    ("broker", "telemetry", "crate::telemetry::ig"),
     ("training", "sim", "crate::sim::rng::Rng"),
 ];
 
@@ -129,6 +136,7 @@ const SHELLS: &[&str] = &[
     "src/bin/",
     "src/broker/ig/broker.rs",
     "src/broker/ig/calls.rs",
+    "src/broker/ig/connect.rs",
     "src/broker/ig/rest.rs",
     "src/broker/ig/stream.rs",
     "src/cli/",

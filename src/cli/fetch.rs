@@ -10,13 +10,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::client::data_folder;
-use super::output::{Align, Columns, FAILED, Failure, USAGE, complain, print, print_json};
+use super::output::{Align, Columns, FAILED, Failure, REFUSED, USAGE, complain, print, print_json};
 use super::resample::resample;
 use super::{Shared, block_on, length};
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::domain::{Decimal, Micros, PriceDelta, Resolution, UtcMicros};
 use crate::feed::{Input, OnBad};
 use crate::history::csv::{CsvError, Imported, Stamp, counted, read_bars};
+use crate::history::ig::{self, IgHistoryError};
 use crate::history::yahoo::{self, Client, Manners, Order, Report, Step, YahooError};
 use crate::history::{
     Adjustment, Fetched, Folder, Format, Gaps, HistoryBar, HistoryError, MANIFEST_VERSION, Manifest, Rows, Sides,
@@ -136,22 +137,57 @@ pub struct CsvArgs {
 
 /// `arena fetch ig`.
 #[derive(Args, Clone, Debug)]
+#[command(group = clap::ArgGroup::new("bars").required(true).args(["from", "last"]))]
 pub struct IgArgs {
     /// The market as IG writes it [example: CC.D.CL.USS.IP]
     #[arg(long, value_name = "EPIC")]
     pub epic: String,
-    /// The length of the bars, such as 1m, 1h or 1d
-    #[arg(long, value_name = "TIME", value_parser = interval)]
+    /// The length of the bars: 1s, 1m, 2m, 3m, 5m, 10m, 15m, 30m, 1h, 2h, 3h, 4h or 1d
+    #[arg(long, visible_alias = "resolution", value_name = "TIME", value_parser = interval)]
     pub interval: Resolution,
     /// The first day, or moment in UTC
     #[arg(long, value_name = "DATE", value_parser = moment)]
-    pub from: UtcMicros,
+    pub from: Option<UtcMicros>,
     /// The day or moment before which it ends [default: now]
-    #[arg(long, value_name = "DATE", value_parser = moment)]
+    #[arg(long, value_name = "DATE", value_parser = moment, conflicts_with = "last")]
     pub to: Option<UtcMicros>,
+    /// The last so many bars that are finished, instead of --from
+    #[arg(long, value_name = "N")]
+    pub last: Option<u32>,
+    /// Spend more than a tenth of the points that are left of the week
+    #[arg(long)]
+    pub yes: bool,
+    /// Which of IG's services the key is for
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
+    pub environment: Environment,
+    /// A simulator on this machine instead [example: http://127.0.0.1:9000/gateway/deal]
+    #[arg(long, value_name = "URL")]
+    pub rest_url: Option<String>,
+    /// The form of the data file [default: as it is, else csv]
+    #[arg(long, value_name = "FORM", value_enum)]
+    pub format: Option<Format>,
     /// Where data sets are.
     #[command(flatten)]
     pub place: PlaceArgs,
+}
+
+/// IG's services.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Environment {
+    /// Play money.
+    #[default]
+    Demo,
+    /// Real money; reading prices deals nothing.
+    Live,
+}
+
+impl Environment {
+    fn rest_url(self) -> &'static str {
+        match self {
+            Self::Demo => "https://demo-api.ig.com/gateway/deal",
+            Self::Live => "https://api.ig.com/gateway/deal",
+        }
+    }
 }
 
 /// A spread in price units or in points.
@@ -223,6 +259,17 @@ impl From<YahooError> for Failure {
     }
 }
 
+impl From<IgHistoryError> for Failure {
+    fn from(error: IgHistoryError) -> Self {
+        let code = match &error {
+            error if error.is_usage() => USAGE,
+            error if error.is_refusal() => REFUSED,
+            _ => FAILED,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 impl From<CsvError> for Failure {
     fn from(error: CsvError) -> Self {
         Self::new(if error.is_usage() { USAGE } else { FAILED }, error.to_string())
@@ -232,12 +279,12 @@ impl From<CsvError> for Failure {
 /// Runs the command.
 ///
 /// # Errors
-/// [`USAGE`] for what was named wrongly, else [`FAILED`]; what was stored before stays.
+/// [`USAGE`] for what was named wrongly, [`REFUSED`] for what is too dear, else [`FAILED`]; what was stored before stays.
 pub(super) fn fetch(shared: &Shared, command: &FetchCommand) -> Result<(), Failure> {
     match command {
         FetchCommand::Yahoo(args) => from_yahoo(shared, args),
         FetchCommand::Csv(args) => from_csv(shared, args),
-        FetchCommand::Ig(args) => from_ig(args),
+        FetchCommand::Ig(args) => from_ig(shared, args),
         FetchCommand::List(place) => list(shared, place),
     }
 }
@@ -395,17 +442,90 @@ fn store(
     Ok(manifest)
 }
 
-fn from_ig(args: &IgArgs) -> Result<(), Failure> {
-    let sentence = format!(
-        "the connection to IG is not built yet, so that ig/{}/{} cannot be fetched; take `arena fetch yahoo` or `arena \
-         fetch csv`",
-        args.epic, args.interval
-    );
-    Err(Failure::new(USAGE, sentence))
+fn from_ig(shared: &Shared, args: &IgArgs) -> Result<(), Failure> {
+    let data = data_of(shared, &args.place)?;
+    let wanted = match (args.from, args.last) {
+        (Some(from), _) => ig::Wanted::Between(from, args.to),
+        (None, Some(last)) => ig::Wanted::Last(last),
+        (None, None) => unreachable!("clap asks for one of them"),
+    };
+    let order = ig::Order { epic: args.epic.clone(), interval: args.interval, wanted, format: args.format };
+    let rest_url = args.rest_url.as_deref().unwrap_or(args.environment.rest_url());
+    if args.rest_url.is_some() && !is_loopback(rest_url) {
+        let sentence = format!("--rest-url {rest_url} is not on this machine: the keys go to IG alone");
+        return Err(Failure::new(USAGE, sentence));
+    }
+    let rest = ig::client(rest_url, account()?).map_err(|why| Failure::new(USAGE, why))?;
+    let agree = |cost: &ig::Cost| {
+        let is_asked = cost.is_dear() && !args.yes;
+        if !shared.quiet && !is_asked {
+            complain(&format!("this costs {cost}"));
+        }
+        !is_asked || (!shared.json && !shared.quiet && is_agreed(cost))
+    };
+    let progress = bar(shared.quiet, "{bar:40} {pos}/{len} bars  {elapsed}");
+    let watch = |step: ig::Progress| {
+        progress.set_length(step.total);
+        progress.set_position(step.done);
+    };
+    let fetched = block_on(async {
+        let fetched = ig::fetch(&data, &order, &rest, &SystemClock, &agree, &watch).await;
+        // The login would live for hours: whoever knows its tokens could deal by them.
+        if let Err(error) = rest.log_out().await {
+            tracing::debug!(%error, "not logged out of IG");
+        }
+        Ok(fetched?)
+    });
+    progress.finish_and_clear();
+    let (report, cost) = fetched?;
+    let points = cost.map(|cost| json!({ "at_most": cost.points, "left_before": cost.left, "a_week": cost.total }));
+    answer_with(shared, &data, &format!("ig/{}/{}", args.epic, args.interval), &report, Some(("points", json!(points))))
+}
+
+/// Key, user and password out of the environment.
+fn account() -> Result<ig::Account, Failure> {
+    let variable = |name: &str| match std::env::var(name) {
+        Ok(value) if !value.is_empty() => Ok(value),
+        _ => Err(Failure::new(
+            USAGE,
+            format!("{name} is not set: the key, user and password of IG come from the environment"),
+        )),
+    };
+    Ok(ig::Account {
+        api_key: variable("IG_API_KEY")?.into(),
+        identifier: variable("IG_IDENTIFIER")?,
+        password: variable("IG_PASSWORD")?.into(),
+    })
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = url.strip_prefix("http://").map(|rest| rest.split(['/', ':']).next().unwrap_or_default());
+    matches!(host, Some("127.0.0.1" | "localhost")) || url.starts_with("http://[::1]")
+}
+
+/// Asks the person at the terminal, if there is one.
+fn is_agreed(cost: &ig::Cost) -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return false;
+    }
+    complain(&format!("this costs {cost}. Go on? [y/N]"));
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).is_ok() && matches!(line.trim(), "y" | "Y" | "yes")
 }
 
 /// Tells what was done.
 fn answer(shared: &Shared, data: &Path, name: &str, report: &Report) -> Result<(), Failure> {
+    answer_with(shared, data, name, report, None)
+}
+
+/// The same, with one more field in the document.
+fn answer_with(
+    shared: &Shared,
+    data: &Path,
+    name: &str,
+    report: &Report,
+    more: Option<(&str, Value)>,
+) -> Result<(), Failure> {
     if !shared.quiet {
         report.notices.iter().for_each(|notice| complain(notice));
     }
@@ -419,6 +539,9 @@ fn answer(shared: &Shared, data: &Path, name: &str, report: &Report) -> Result<(
         document["requests"] = report.requests.into();
         document["dropped"] = json!(report.dropped);
         document["notices"] = json!(report.notices);
+        if let Some((key, value)) = more {
+            document[key] = value;
+        }
         return print_json(&document);
     }
     let Some(manifest) = &report.manifest else { return print(&format!("{name}: no bars\n")) };
@@ -449,7 +572,7 @@ fn list(shared: &Shared, place: &PlaceArgs) -> Result<(), Failure> {
         return print_json(&json!({ "datasets": rows }));
     }
     if manifests.is_empty() {
-        return print("no data sets yet; make one with `arena fetch yahoo` or `arena fetch csv`\n");
+        return print("no data sets yet; make one with `arena fetch yahoo`, `arena fetch ig` or `arena fetch csv`\n");
     }
     let header = vec![
         ("data set", Align::Left),

@@ -153,6 +153,15 @@ impl IgPrices {
             Self::Chart => "chart",
         }
     }
+
+    /// Markets that one connection carries, beside the account's deals and money.
+    #[must_use]
+    pub fn markets_max(self) -> usize {
+        match self {
+            Self::Price => 38,
+            Self::Chart => 19,
+        }
+    }
 }
 
 /// `[ig]`.

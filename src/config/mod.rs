@@ -173,6 +173,13 @@ fn checked_config(
     let bars = settings::bars(root, faults);
     let listen = settings::listen(root, faults);
     let markets = settings::markets(root, faults);
+    if feed.as_ref().is_some_and(|feed| feed.config.source == FeedSource::Ig)
+        && let Some(most) = ig.as_ref().map(|ig| ig.prices.markets_max())
+        && markets.declared.len() > most
+    {
+        let want = format!("at most {most}: one connection to IG carries 40 subscriptions");
+        faults.push(0, "markets", markets.declared.len().to_string(), want);
+    }
     let paper = settings::paper(root, &markets.markets, faults);
     let risk = settings::risk(root, faults);
     let promotion = promotion::promotion(root, faults);

@@ -1,7 +1,7 @@
 //! Our book of live deals: a fold over the desk's journal, and the views of it.
 //!
 //! Every change of it that must survive is a [`DeskEntry`]; [`Book::apply`] is the one way in, live and after a crash
-//! alike.
+//! alike. Applying an entry a second time changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -390,9 +390,9 @@ impl Book {
                     self.standing.insert((*kind, reference.clone()));
                 }
             }
-            DeskEntry::PartlyClosed { time, reference, size, level, profit } => {
+            DeskEntry::PartlyClosed { time, reference, size, left, level, profit } => {
                 let quote = self.deals.get(reference).and_then(|deal| self.quote_at(&deal.epic, *time));
-                if let Some(deal) = self.deals.get_mut(reference) {
+                if let Some(deal) = self.deals.get_mut(reference).filter(|deal| deal.left() > *left) {
                     deal.parts.push(Part { time: *time, size: *size, level: *level, profit: *profit, quote });
                 }
             }

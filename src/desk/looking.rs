@@ -192,7 +192,7 @@ impl Desk {
             if size < left {
                 left = Size::from_micros(left.micros() - size.micros());
                 let (reference, profit) = (reference.clone(), ours.made(level, size, market));
-                parts.push(DeskEntry::PartlyClosed { time, reference, size, level, profit });
+                parts.push(DeskEntry::PartlyClosed { time, reference, size, left, level, profit });
             }
         }
         for part in parts {

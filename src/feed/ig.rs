@@ -60,7 +60,11 @@ impl Ig {
     async fn pull(&mut self) -> Result<Option<FeedEvent>, FeedError> {
         loop {
             if !self.gaps.is_empty() {
-                return Ok(Some(self.gaps.remove(0)));
+                let gap = self.gaps.remove(0);
+                if let FeedEvent::Gap { epics, .. } = &gap {
+                    crate::telemetry::ig::gap(epics.len());
+                }
+                return Ok(Some(gap));
             }
             let news = match self.waiting.take() {
                 Some(news) => news,

@@ -8,6 +8,7 @@
 
 pub mod csv;
 mod files;
+pub mod ig;
 mod manifest;
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::board;
 pub use super::table::{Kind, METRICS, Metric, Source, find, reference};
+use super::{board, ig};
 use crate::flow::Board;
 use crate::store::entry::DeskEntry;
 
@@ -60,6 +60,7 @@ fn describe(metric: &'static Metric) {
 #[must_use]
 pub fn render(board: &Board) -> String {
     let mut text = board::render(board);
+    ig::tell_ages();
     if let Some(handle) = HANDLE.get().and_then(Option::as_ref) {
         text.push_str(&handle.render());
     }
@@ -204,6 +205,13 @@ mod tests {
         books_compared(1, 0);
         request_answered("/".to_owned(), "GET", 200);
         aliases_settled(1, 0);
+        ig::request_done("positions", "ok", Duration::from_millis(80));
+        ig::allowance("trading", 97, 98);
+        ig::stream_is("ABC12", true);
+        ig::stream_back(true);
+        ig::account_money("ABC12", Some(1000.5), Some(900.0));
+        ig::price_heard("CS.D.EURUSD.TODAY.IP");
+        ig::gap(2);
         let text = render(&with_shortfall(board(vec![row("a", State::Shadow)]), "a"));
         let described: BTreeSet<&str> =
             text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).filter_map(|l| l.split(' ').next()).collect();
@@ -211,6 +219,15 @@ mod tests {
         for metric in METRICS {
             assert!(text.contains(&format!("# TYPE {} {}\n", metric.name, metric.kind.word())), "{}", metric.name);
             assert!(text.contains(&format!("# HELP {} ", metric.name)), "{}", metric.name);
+        }
+        for line in [
+            "arena_ig_allowance_left{allowance=\"trading\"} 97\n",
+            "arena_ig_stream_up{account=\"ABC12\"} 1\n",
+            "arena_ig_account_balance{account=\"ABC12\"} 1000.5\n",
+            "arena_ig_request_duration_seconds_count{endpoint=\"positions\",outcome=\"ok\"} 1\n",
+            "arena_ig_price_age_seconds{epic=\"CS.D.EURUSD.TODAY.IP\"} ",
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! Nothing here influences a result: without [`metrics::install`] every recording is a no-op.
 
 mod board;
+pub mod ig;
 pub mod log;
 pub mod metrics;
 mod table;

@@ -70,6 +70,7 @@ metrics! {
 
     Board Counter "arena_feed_quotes_total" [] "" "Good quotes taken";
     Board Counter "arena_feed_bad_quotes_total" ["kind"] "" "Rows refused, by kind of fault; late: after their bar had closed";
+    Process Counter "arena_feed_gaps_total" [] "" "Stretches of a market for which a live feed may have missed quotes";
     Board Gauge "arena_feed_done" [] "" "1 when the feed has ended, else 0";
     Board Counter "arena_bars_closed_total" ["epic", "bar"] "" "Bars closed, by market and resolution";
 
@@ -110,6 +111,15 @@ metrics! {
     Board Gauge "arena_store_recording" [] "" "1 while the store records, else 0";
     Process Counter "arena_store_entries_total" [] "" "Entries made durable";
     Process Histogram "arena_store_flush_seconds" [] "seconds" "Wall time of a flush of the store";
+
+    Process Gauge "arena_ig_stream_up" ["account"] "" "1 while IG's stream is connected, else 0";
+    Process Gauge "arena_ig_price_age_seconds" ["epic"] "seconds" "Wall time since the last price of the market came; it grows while the market is closed";
+    Process Counter "arena_ig_stream_reconnects_total" ["how"] "" "Times that the stream came back: recovered without a loss, or anew";
+    Process Histogram "arena_ig_request_duration_seconds" ["endpoint", "outcome"] "seconds" "Wall time of requests to IG: ok, refused, exceeded, unanswered or not_sent";
+    Process Gauge "arena_ig_allowance_left" ["allowance"] "" "What is left of an allowance: requests of this minute, of history points of this week";
+    Process Gauge "arena_ig_allowance_whole" ["allowance"] "" "The whole of an allowance, less what is kept back";
+    Process Gauge "arena_ig_account_balance" ["account"] "currency" "Money on the account, as IG's stream tells it";
+    Process Gauge "arena_ig_account_available" ["account"] "currency" "Money on the account that is free to deal with";
 
     Process Counter "arena_mlflow_alias_changes_total" ["result"] "" "Changes of the alias champion in MLflow: done or failed";
     Process Gauge "arena_mlflow_aliases_pending" [] "" "Aliases in MLflow that are not yet where the live versions are";

@@ -265,7 +265,8 @@ async fn positions_that_appear_change_or_vanish_are_seen() {
     let positions = bench.broker.open_positions().await.unwrap();
     let ours = positions.iter().find(|deal| deal.reference.as_str() == "r1").unwrap();
     assert_eq!((ours.size.to_string().as_str(), ours.stop_level.to_string().as_str()), ("0.6", "0"));
-    assert_eq!(&bench.settled("r1").await.unwrap(), ours);
+    let known = bench.settled("r1").await.unwrap();
+    assert_eq!((known.size, known.stop_level, &known.id), (ours.size, ours.stop_level, &ours.id));
     // One empty answer is not believed.
     bench.fault(Kind::EmptyPositions);
     assert_eq!(bench.broker.open_positions().await.unwrap().len(), 2);

@@ -95,17 +95,10 @@ impl Listening {
         self.heard.lock().unwrap().clone()
     }
 
-    /// The quotes so far, without the present one that a subscription begins with where nobody has made one yet.
+    /// The quotes so far, without the present price that a subscription begins with.
     fn ticks(&self) -> Vec<Tick> {
-        let start = self.bench.sim.now().0 - self.made * 1_000;
-        let of = |heard| match heard {
-            Heard::Quote(tick)
-                if self.made == 0 || tick.time.0 > start || tick.bid > Price::from_micros(9_700_000_000) =>
-            {
-                Some(tick)
-            }
-            _ => None,
-        };
+        let made = Price::from_micros(9_700_000_000);
+        let of = |heard| if let Heard::Quote(tick) = heard { Some(tick).filter(|tick| tick.bid > made) } else { None };
         self.heard().into_iter().filter_map(of).collect()
     }
 
@@ -216,6 +209,7 @@ async fn a_stall_is_noticed_and_what_it_swallowed_is_a_gap_or_comes_later() {
     // Shorter than recovery is tried: nothing is lost.
     let mut listening = Listening::start(PriceSource::Price).await;
     let mut made = listening.quote(20);
+    listening.until_last(made[19]).await;
     listening.bench.fault(Kind::Stall { length: Length(Micros(60_000_000)) });
     made.extend(listening.quote(20));
     tokio::time::sleep(Duration::from_millis(1_300)).await;

@@ -83,6 +83,13 @@ pub fn arena(dir: &Path, arguments: &[&str]) -> Ran {
     Watched::spawn(command(dir, arguments)).wait(PATIENCE)
 }
 
+/// The same with these variables set.
+pub fn arena_with(dir: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
+    let mut command = command(dir, arguments);
+    command.envs(variables.iter().copied());
+    Watched::spawn(command).wait(PATIENCE)
+}
+
 /// Runs `script` with `$ARENA` as the binary: for limits and pipes.
 pub fn shell(dir: &Path, script: &str) -> Ran {
     let mut command = Command::new("bash");

@@ -229,12 +229,24 @@ impl Rest {
     pub async fn activity(&self, from: UtcMicros, deal_id: Option<&str>) -> Result<Vec<Activity>, IgError> {
         let of_deal = deal_id.map(|id| format!("&dealId={}", escaped(id))).unwrap_or_default();
         let mut path = format!("/history/activity?from={}&detailed=true&pageSize=500{of_deal}", iso(from));
-        let mut all = Vec::new();
+        let mut all: Vec<Activity> = Vec::new();
         for _ in 0..PAGES_MAX {
             let page: Activities = self.read(Lane::Desk, &path, 3).await?;
-            all.extend(page.activities);
+            let before = all.len();
+            for activity in page.activities {
+                // A page ends at a second, and the next one begins with all of that second.
+                let is_told =
+                    all.iter().rev().take_while(|told| told.date == activity.date).any(|told| *told == activity);
+                if !is_told {
+                    all.push(activity);
+                }
+            }
+            let is_standing = all.len() == before;
             match page.metadata.and_then(|metadata| metadata.paging).and_then(|paging| paging.next) {
                 // A path of this service and nothing else: no answer leads us elsewhere.
+                Some(_) if is_standing => {
+                    return Err(IgError::NotUnderstood("a page of activity that leads to itself".to_owned()));
+                }
                 Some(next) if next.starts_with("/history/activity") => path = next,
                 _ => return Ok(all),
             }

@@ -76,6 +76,7 @@ impl ConnectError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::NoCredentials(_) | Self::Address(_) | Self::Unfit(_) | Self::Stream(StreamError::TooMany(..)) => true,
+            Self::Ig { source: IgError::Refused { status: 404, .. }, .. } => true,
             Self::Ig { source, .. } => source.class() == Class::Stop,
             Self::Stream(_) => false,
         }

@@ -20,6 +20,7 @@ use super::fault::{Allowance, Class, IgError};
 use super::session::{Login, LoginGate, LoginVersion, Need, Proof, encrypt_password};
 use super::throttle::{Lane, Limits, Throttle};
 use super::wire::{EncryptionKey, HistoryAllowance, LoginAnswer, OauthLogin, OauthToken, SessionAnswer, SwitchAnswer};
+use crate::telemetry::ig as telemetry;
 
 /// No answer of IG is longer.
 const BODY_BYTES_MAX: usize = 32 << 20;
@@ -443,6 +444,23 @@ impl Rest {
 
     async fn once(&self, ask: &Ask<'_>, login: Option<&Login>) -> Result<Answer, IgError> {
         self.reserve(ask.lane).await?;
+        let begun = Instant::now();
+        let answer = self.exchange(ask, login).await;
+        let outcome = match &answer {
+            Ok(_) => "ok",
+            Err(IgError::Refused { code, .. }) if Allowance::exceeded(code).is_some() => "exceeded",
+            Err(IgError::Refused { .. }) => "refused",
+            Err(IgError::NotSent(_)) => "not_sent",
+            Err(IgError::NoAnswer(_) | IgError::NotUnderstood(_)) => "unanswered",
+        };
+        telemetry::request_done(endpoint(ask.path), outcome, begun.elapsed());
+        for (allowance, left, whole) in self.allowances() {
+            telemetry::allowance(allowance.word(), left, whole);
+        }
+        answer
+    }
+
+    async fn exchange(&self, ask: &Ask<'_>, login: Option<&Login>) -> Result<Answer, IgError> {
         let is_delete_with_body = ask.method == Method::DELETE && ask.body.is_some();
         let method = if is_delete_with_body { Method::POST } else { ask.method.clone() };
         let url = format!("{}{}", self.options.rest_url.trim_end_matches('/'), ask.path);
@@ -486,6 +504,24 @@ impl Rest {
         }
         Err(error)
     }
+}
+
+/// The first part of a path, as far as it is one of IG's: a label has few values.
+fn endpoint(path: &str) -> &'static str {
+    const KNOWN: [&str; 10] = [
+        "session",
+        "accounts",
+        "operations",
+        "markets",
+        "prices",
+        "positions",
+        "confirms",
+        "workingorders",
+        "history",
+        "clientsentiment",
+    ];
+    let first = path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default();
+    KNOWN.into_iter().find(|known| *known == first).unwrap_or("other")
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, IgError> {

@@ -14,6 +14,7 @@ use super::rest::Rest;
 use super::session::Login;
 use super::wire::{Confirm, PositionUpdate};
 use crate::lightstreamer::{Client, Credentials, Delivery, Endpoint, Key, Mode, Subscription, Timing, Update, Value};
+use crate::telemetry::ig as telemetry;
 
 /// Subscriptions that one connection may carry.
 pub const SUBSCRIPTIONS_MAX: usize = 40;
@@ -104,6 +105,14 @@ pub enum News {
 pub struct AccountNews {
     /// By the names of `ACCOUNT_FIELDS`, as text.
     pub values: Vec<(&'static str, String)>,
+}
+
+impl AccountNews {
+    /// A value as a number, for those who only show it.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.values.iter().find(|(known, _)| *known == name)?.1.parse().ok()
+    }
 }
 
 /// What to stream.
@@ -223,6 +232,7 @@ impl Stream {
             news,
             account: Arc::clone(&account),
             markets,
+            was_open: false,
         };
         tokio::spawn(sorter.run(deliveries));
         Ok((Self { client, account }, told))
@@ -272,6 +282,8 @@ struct Sorter {
     news: mpsc::Sender<News>,
     account: Arc<Mutex<AccountNews>>,
     markets: Vec<Market>,
+    /// Whether a session was there before.
+    was_open: bool,
 }
 
 impl Sorter {
@@ -298,14 +310,28 @@ impl Sorter {
                 self.tell(News::Lost { epic: key as usize / 2, why }).await
             }
             Delivery::Refused(key, fault) => self.on_refused(key, &fault).await,
-            Delivery::Down(why) => self.tell(News::Down(why)).await,
-            Delivery::Recovered => self.tell(News::Recovered).await,
+            Delivery::Down(why) => {
+                telemetry::stream_is(&self.login.account, false);
+                self.tell(News::Down(why)).await
+            }
+            Delivery::Recovered => {
+                telemetry::stream_is(&self.login.account, true);
+                telemetry::stream_back(true);
+                self.tell(News::Recovered).await
+            }
             Delivery::Opened => {
+                telemetry::stream_is(&self.login.account, true);
+                if std::mem::replace(&mut self.was_open, true) {
+                    telemetry::stream_back(false);
+                }
                 self.markets.iter_mut().for_each(|market| market.silences = 0);
                 self.tell(News::Opened).await
             }
             Delivery::CredentialsRefused(fault) => self.log_in_again(&fault.to_string()).await,
-            Delivery::Ended(fault) => self.tell(News::Over(fault.to_string())).await,
+            Delivery::Ended(fault) => {
+                telemetry::stream_is(&self.login.account, false);
+                self.tell(News::Over(fault.to_string())).await
+            }
             Delivery::BadFrame(what) => {
                 tracing::warn!(%what, "IG's stream sent what cannot be read");
                 true
@@ -320,7 +346,9 @@ impl Sorter {
             ACCOUNT => {
                 let names = ACCOUNT_FIELDS.iter().zip(&update.values);
                 let values = names.filter_map(|(name, value)| Some((*name, value.as_deref()?.to_owned()))).collect();
-                *self.account.lock().unwrap_or_else(PoisonError::into_inner) = AccountNews { values };
+                let news = AccountNews { values };
+                telemetry::account_money(&self.login.account, news.number("FUNDS"), news.number("AVAILABLE_CASH"));
+                *self.account.lock().unwrap_or_else(PoisonError::into_inner) = news;
             }
             key => return self.on_price(key, update).await,
         }
@@ -349,6 +377,7 @@ impl Sorter {
             return true;
         }
         self.markets[epic].silences = 0;
+        telemetry::price_heard(&self.options.epics[epic]);
         let [bid, offer, time] = [0, 1, 2].map(|field| update.values[field].clone());
         self.tell(News::Price(RawPrice { epic, bid, offer, time, is_snapshot: update.is_snapshot })).await
     }

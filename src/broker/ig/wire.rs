@@ -655,7 +655,7 @@ pub struct ActivityPaging {
 }
 
 /// Something that happened on the account.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Activity {
     /// When, in UTC.
@@ -678,7 +678,7 @@ pub struct Activity {
 }
 
 /// What an activity did.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ActivityDetails {
     /// Of the request, if one did it.
@@ -699,7 +699,7 @@ pub struct ActivityDetails {
 }
 
 /// What an activity did to one deal.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ActivityAction {
     /// What.
