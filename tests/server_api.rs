@@ -128,7 +128,7 @@ async fn every_route_of_the_table_answers_in_json_or_as_it_says() {
 async fn answers_have_the_documented_shapes() {
     let arena = Arena::start(30);
     let board = arena.json("/api/v1/leaderboard").await;
-    assert_eq!(keys(&board), ["time", "models"]);
+    assert_eq!(keys(&board), ["time", "models", "halted_by"]);
     assert_eq!(board["time"], "2014-05-01T15:42:00Z");
     let row_keys = [
         "rank",

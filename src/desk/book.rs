@@ -11,7 +11,7 @@ use super::outcome::{DeskOutcome, MISSED, is_natural};
 use super::reconcile::Expected;
 use super::risk::{LiveRight, SeatDeal};
 use super::twins::{self, Totals, Twin};
-use crate::broker::{Deal, DealStatus};
+use crate::broker::{Deal, DealStatus, Exit};
 use crate::domain::{
     BreakKind, CloseReason, DealId, DealReference, Direction, Epic, Market, Micros, ModelId, Money, Price, SeatIdx,
     Shortfall, Size, Tick, UtcMicros, next_funding,
@@ -51,6 +51,13 @@ pub(super) struct Part {
     pub(super) profit: Money,
     /// The quote that stood then.
     pub(super) quote: Option<Tick>,
+}
+
+impl Part {
+    /// As the broker's history tells it.
+    pub(super) fn exit(&self) -> Exit {
+        Exit { time: self.time, level: self.level, size: self.size }
+    }
 }
 
 /// One live deal.
@@ -105,11 +112,6 @@ impl BookDeal {
     /// Whether a word of the broker that it is open is believed: unless it was open and closed already.
     fn may_open(&self) -> bool {
         !matches!(self.phase, Phase::Open | Phase::Closed)
-    }
-
-    /// Whether this part is booked already.
-    pub(super) fn has_part(&self, time: UtcMicros, level: Price, size: Size) -> bool {
-        self.parts.iter().any(|part| (part.time, part.level, part.size) == (time, level, size))
     }
 
     fn is_alive(&self) -> bool {
@@ -388,11 +390,9 @@ impl Book {
                     self.standing.insert((*kind, reference.clone()));
                 }
             }
-            DeskEntry::PartlyClosed { time, reference, size, level, profit } => {
+            DeskEntry::PartlyClosed { time, reference, size, left, level, profit } => {
                 let quote = self.deals.get(reference).and_then(|deal| self.quote_at(&deal.epic, *time));
-                if let Some(deal) = self.deals.get_mut(reference)
-                    && !deal.has_part(*time, *level, *size)
-                {
+                if let Some(deal) = self.deals.get_mut(reference).filter(|deal| deal.left() > *left) {
                     deal.parts.push(Part { time: *time, size: *size, level: *level, profit: *profit, quote });
                 }
             }
@@ -512,21 +512,22 @@ impl Book {
         self.alive().filter(|deal| deal.phase == Phase::Open).map(BookDeal::expected).collect()
     }
 
-    /// Every deal that was dealt, as a broker would tell it.
+    /// Every deal that was sent, as a broker would tell it.
     pub(super) fn dealt(&self) -> Vec<Deal> {
         let told = |deal: &BookDeal| {
             let status = match (deal.phase, deal.closed) {
+                (Phase::Sent | Phase::Unknown, _) => DealStatus::Pending,
                 (Phase::Open, _) => DealStatus::Open,
                 (Phase::Closed, Some((time, level, reason, _))) => DealStatus::Closed { time, level, reason },
                 _ => return None,
             };
             Some(Deal {
                 reference: deal.reference.clone(),
-                id: deal.deal_id.clone()?,
+                id: deal.deal_id.clone().unwrap_or_else(|| "".into()),
                 epic: deal.epic.clone(),
                 direction: deal.direction,
                 size: deal.left(),
-                opened: deal.opened?,
+                opened: deal.opened.unwrap_or(deal.made),
                 level: deal.level,
                 stop_level: deal.stop_level,
                 limit_level: deal.limit_level,

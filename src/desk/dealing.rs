@@ -79,8 +79,8 @@ impl Desk {
         self.book.note_costs();
     }
 
-    /// Every deal of our book that was dealt, as a broker would tell it: what an in-process venue takes over after a
-    /// crash.
+    /// Every deal of our book that was sent, as a broker would tell it: what a broker is told of after a crash, and an
+    /// in-process venue takes over.
     #[must_use]
     pub fn dealt(&self) -> Vec<Deal> {
         self.book.dealt()

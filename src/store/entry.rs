@@ -427,6 +427,8 @@ pub enum DeskEntry {
         reference: DealReference,
         /// How much of it.
         size: Size,
+        /// What is left of it.
+        left: Size,
         /// The level of the exit.
         level: Price,
         /// What the part made, charges left out.

@@ -247,7 +247,10 @@ impl IgBroker {
             return self.known(reference).ok_or_else(|| absent(reference));
         }
         let empty = look.empty + 1;
-        let has_settled = look.begun.elapsed() >= Duration::from_millis(self.patience.settles_millis);
+        // Of what was sent before a restart it is known when that was.
+        let settles = Micros(i64::try_from(self.patience.settles_millis).unwrap_or(i64::MAX).saturating_mul(1_000));
+        let is_old = known.as_ref().is_some_and(|deal| self.clock.now() - deal.opened >= settles);
+        let has_settled = is_old || look.begun.elapsed() >= Duration::from_millis(self.patience.settles_millis);
         if empty >= EMPTY_MIN && has_settled {
             looks.remove(reference);
             return Err(absent(reference));
@@ -405,7 +408,9 @@ impl IgBroker {
     /// A closing that was refused: fine if there is nothing left to close.
     async fn if_gone(&self, reference: &DealReference, why: &str) -> Result<Deal, BrokerError> {
         let positions = self.rest.positions().await.map_err(|error| of_read(&error))?;
-        if positions.iter().any(|line| is_of(line, reference)) {
+        if let Some(line) = positions.iter().find(|line| is_of(line, reference)) {
+            // It may be smaller than we thought: the next request asks for what there is.
+            self.deals().on_position(line);
             return Err(BrokerError::Unreachable(format!("closing of {reference} refused: {why}")));
         }
         self.deals().vanished(reference);
@@ -527,6 +532,10 @@ impl Broker for IgBroker {
         self.confirm_now(reference).boxed()
     }
 
+    fn exits<'a>(&'a self, deal: &'a Deal) -> BoxFuture<'a, Result<Vec<crate::broker::Exit>, BrokerError>> {
+        self.exits_now(deal).boxed()
+    }
+
     fn open_positions(&self) -> BoxFuture<'_, Result<Vec<Deal>, BrokerError>> {
         self.positions_now().boxed()
     }
@@ -540,5 +549,6 @@ impl Broker for IgBroker {
     }
 }
 
+mod parts;
 #[cfg(test)]
 mod tests;

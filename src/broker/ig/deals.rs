@@ -169,6 +169,13 @@ impl Deals {
         let time = confirm.date.as_deref().and_then(utc);
         let levels = (confirm.stop_level.map_or(Price::ZERO, price), confirm.limit_level.map_or(Price::ZERO, price));
         let size = confirm.size;
+        // After a restart nothing may be known of it but its reference.
+        let (epic, side) = (confirm.epic.as_deref().map(Epic::from), confirm.direction.as_ref());
+        if let Some(known) = self.known.get_mut(reference).filter(|known| known.deal.status == DealStatus::Pending) {
+            let deal = &mut known.deal;
+            deal.epic = epic.unwrap_or_else(|| deal.epic.clone());
+            deal.direction = side.map_or(deal.direction, direction_of);
+        }
         self.open(reference, id, time, level, levels, size);
     }
 
@@ -353,7 +360,7 @@ pub fn deal_of(line: &PositionLine) -> Deal {
         reference: deal_reference.as_deref().unwrap_or_default().into(),
         id: deal_id.as_str().into(),
         epic: Epic::from(line.market.epic.as_str()),
-        direction: if *direction == Side::Sell { Direction::Short } else { Direction::Long },
+        direction: direction_of(direction),
         size: Size::from_micros(size.micros()),
         opened: created_date_utc.as_deref().and_then(utc).unwrap_or_default(),
         level: price(*level),
@@ -361,6 +368,10 @@ pub fn deal_of(line: &PositionLine) -> Deal {
         limit_level: limit_level.map_or(Price::ZERO, price),
         status: DealStatus::Open,
     }
+}
+
+fn direction_of(side: &Side) -> Direction {
+    if *side == Side::Sell { Direction::Short } else { Direction::Long }
 }
 
 /// A number as a level.
