@@ -21,8 +21,9 @@ const TRADING_DAYS: usize = 252;
 const YEAR_DAYS: f64 = 365.25;
 /// Outcomes from which a row's ratio counts in the variance across rows, as it does for its own deflated ratio.
 const CROSS_EPISODES_MIN: u64 = 30;
-/// Correlation of neighbouring days from which Lo's factor is told.
+/// Correlation of neighbouring days from which Lo's factor is told, and days under which it is chance alone.
 const LO_FROM: f64 = 0.1;
+const LO_DAYS_MIN: usize = 30;
 
 /// The evidence half of a leaderboard row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -198,7 +199,7 @@ impl Promoter {
         let is_fallen = max_drawdown_pct > 0.0;
         let daily = Moments::of(&seat.daily);
         let a_day = if daily.sd() > 0.0 { daily.mean() / daily.sd() } else { f64::NAN };
-        let has_memory = autocorrelations(&seat.daily, 1)[0].abs() > LO_FROM;
+        let has_memory = seat.daily.len() >= LO_DAYS_MIN && autocorrelations(&seat.daily, 1)[0].abs() > LO_FROM;
         let lags = if has_memory { TRADING_DAYS.min(seat.daily.len()) - 1 } else { 0 };
         let correlations = autocorrelations(&seat.daily, lags);
         Statistics {
