@@ -11,7 +11,7 @@ use super::output::{Align, Columns, Failure, TEXT_WIDTH, UNREACHED, USAGE, numbe
 use super::{Client, LeaderboardArgs, ModelArgs, ReachArgs, ReadingArgs, Shared, block_on};
 use crate::control::{Control, ModelView};
 use crate::domain::UtcMicros;
-use crate::flow::{Board, Explanation, LiveTradeRow, Row, ShortfallRow, State, TradeRow, Verdict};
+use crate::flow::{Board, Explanation, LiveTradeRow, Row, ShortfallRow, State, Statistics, TradeRow, Verdict};
 use crate::store::views::AtRest;
 
 /// How often `--watch` draws.
@@ -248,6 +248,9 @@ pub(super) fn model_text(view: &ModelView) -> String {
             ("flags", if row.flags.is_empty() { "none".to_owned() } else { row.flags.join(" ") }),
         ],
     );
+    if let Some(told) = &row.statistics {
+        section("statistics", &statistics_text(told));
+    }
     text.push_str(&live_text(&view.live, view.shortfall.as_ref()));
     text.push_str("\nlifecycle\n");
     let hidden = view.lifecycle.len().saturating_sub(LIFECYCLE_MAX);
@@ -306,6 +309,49 @@ fn live_text(trades: &[LiveTradeRow], shortfall: Option<&ShortfallRow>) -> Strin
     text.push_str(&beside("entry delay", row.delay_seconds, row.paper_delay_seconds, " s"));
     text.push_str(&beside("slippage", row.slippage, row.paper_slippage.map(crate::domain::PriceDelta::as_f64), ""));
     text
+}
+
+/// The further figures of a row, as `show` lists them.
+fn statistics_text(told: &Statistics) -> Vec<(&'static str, String)> {
+    let figure = |value: Option<f64>, decimals: usize| number(value, decimals);
+    let percent = |value: Option<f64>| format!("{} %", number(value.map(|share| 100.0 * share), 1));
+    let slot = told.slot.map_or_else(|| "none".to_owned(), |slot| slot.to_string());
+    vec![
+        ("slot", format!("{slot}, begun with {}", figure(told.start_wealth, 4))),
+        ("days", format!("{}, active on {}", figure(told.days, 1), told.active_days)),
+        ("trades a day", figure(told.episodes_per_day, 2)),
+        ("bound of gate", format!("{} R", figure(told.lcb_family_r, 4))),
+        ("spread", format!("{} R", figure(told.sd_r, 4))),
+        ("Sharpe", format!("{} a trade, {} a year", figure(told.sharpe, 4), figure(told.sharpe_annual, 2))),
+        ("by Lo's factor", figure(told.sharpe_annual_lo, 2)),
+        ("Sortino, Calmar", format!("{} a trade, {}", figure(told.sortino, 4), figure(told.calmar, 2))),
+        ("PSR, DSR", format!("{}, {}", figure(told.psr, 4), figure(told.dsr, 4))),
+        ("DSR across", figure(told.dsr_cross, 4)),
+        ("track record", format!("{} trades at least (95 %)", figure(told.min_track_record, 0))),
+        (
+            "drawdown now",
+            format!(
+                "{} R, {} % of the capital; deepest {} %",
+                figure(Some(told.drawdown_r), 2),
+                figure(told.drawdown_pct, 2),
+                figure(told.max_drawdown_pct, 2)
+            ),
+        ),
+        (
+            "win rate",
+            format!(
+                "{} of those decided; {} to {} of all (95 %, one look)",
+                percent(told.win_rate_decided),
+                percent(told.win_rate_low),
+                percent(told.win_rate_high)
+            ),
+        ),
+        ("payoff ratio", figure(told.payoff_ratio, 3)),
+        ("turnover", format!("{} of the equity a day", figure(told.turnover, 2))),
+        ("costs", format!("{} R a trade", figure(told.costs_r, 4))),
+        ("decay", format!("{} of {}", figure(told.decay, 2), told.decay_limit)),
+        ("misses", if told.failing_gates.is_empty() { "nothing".to_owned() } else { told.failing_gates.join(", ") }),
+    ]
 }
 
 pub(super) fn trades(shared: &Shared, args: &ModelArgs) -> Result<(), Failure> {
