@@ -267,8 +267,10 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
 
     let server = match serving {
         Some(Serving { listener, token }) => {
-            let control: Arc<dyn Control> = Arc::new(Running::new(Arc::clone(&board), director.clone(), store.clone()));
-            let server = server::serve(listener, control, ServerOptions::new(token))?;
+            let running = Arc::new(Running::new(Arc::clone(&board), director.clone(), store.clone()));
+            let control: Arc<dyn Control> = Arc::<Running>::clone(&running);
+            let options = ServerOptions { snapshots: Some(running), ..ServerOptions::new(token) };
+            let server = server::serve(listener, control, options)?;
             let handle = server.handle();
             actix::spawn(server);
             Some(handle)

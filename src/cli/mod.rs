@@ -20,6 +20,7 @@ mod narrate;
 mod operate;
 pub mod output;
 mod ready;
+mod report;
 pub mod resample;
 mod run;
 pub mod sim;
@@ -43,6 +44,7 @@ pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
 pub use self::models::ModelsCommand;
 use self::output::Failure;
+pub use self::report::ReportArgs;
 pub use self::resample::ResampleArgs;
 pub use self::train::TrainArgs;
 use crate::domain::Micros;
@@ -142,6 +144,8 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// Tell every statistic of a list of outcomes in R, wherever it comes from
     Evidence(EvidenceArgs),
+    /// Make one HTML file of all there is to know of an arena
+    Report(ReportArgs),
     /// Draw what the configuration declares, as Mermaid
     Graph,
     /// Examine the record of every decision
@@ -425,6 +429,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Export(args) => export::export(shared, &args),
         Command::Calibrate(args) => calibrate::calibrate(shared, &args),
         Command::Evidence(args) => evidence::evidence(shared, &args),
+        Command::Report(args) => report::report(shared, &args),
         Command::Graph => graph::graph(shared),
         Command::Audit(AuditCommand::Verify(args)) => audit::verify(shared, &args),
         Command::Audit(AuditCommand::Export(args)) => audit::export(shared, &args),

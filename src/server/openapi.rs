@@ -66,6 +66,9 @@ fn operation(entry: &RouteEntry) -> Value {
         Endpoint::Lifecycle => ("lifecycle", "Changes of state, oldest first", "read"),
         Endpoint::Events => ("events", "The board as server-sent events", "read"),
         Endpoint::Audit => ("audit", "Audit records, oldest first", "read"),
+        Endpoint::Report => {
+            ("report", "The figures of a report over the whole store, as `arena report --json`", "read")
+        }
         Endpoint::OpenApi => ("openapi", "This document", "read"),
         Endpoint::Promote => ("promote", "Moves a model that passed its gates to live", "command"),
         Endpoint::Demote => ("demote", "Takes a live model back to the shadow", "command"),
@@ -128,7 +131,7 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
         Endpoint::Lifecycle => list("Change"),
         Endpoint::Events => json!({ "text/event-stream": { "schema": schema_ref("BoardEvent") } }),
         Endpoint::Audit => json_of(json!({ "type": "array", "items": { "type": "object" } })),
-        Endpoint::OpenApi => json_of(json!({ "type": "object" })),
+        Endpoint::Report | Endpoint::OpenApi => json_of(json!({ "type": "object" })),
         _ => json_of(schema_ref("Done")),
     };
     let mut answers = Map::new();
@@ -152,7 +155,7 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
     }
     let can_be_unavailable = tag == "command"
         || entry.path.contains("{model}")
-        || matches!(entry.endpoint, Endpoint::Ready | Endpoint::Events | Endpoint::Audit);
+        || matches!(entry.endpoint, Endpoint::Ready | Endpoint::Events | Endpoint::Audit | Endpoint::Report);
     if can_be_unavailable {
         refer("503", "Unavailable");
     }
