@@ -237,6 +237,9 @@ pub struct LedgerSummary {
     /// Those that the nearness gate kept from a stance.
     #[serde(default)]
     pub abstentions: u64,
+    /// What was bought and sold in closed trades, in the currency.
+    #[serde(default)]
+    pub turnover: f64,
     /// What is open.
     pub position: Option<OpenPosition>,
     /// Cumulated R after each of the last closed trades, oldest first: the sparkline.
@@ -263,6 +266,7 @@ impl LedgerSummary {
             refused: 0,
             predictions: 0,
             abstentions: 0,
+            turnover: 0.0,
             position: None,
             curve: Vec::new(),
         }
@@ -310,6 +314,71 @@ pub struct Row {
     pub open_position: Option<PositionRow>,
     /// Words such as `no_slot`, `floor_breach`, `override`.
     pub flags: Vec<String>,
+    /// All else that is known of it; null before its registration.
+    #[serde(default)]
+    pub statistics: Option<Statistics>,
+}
+
+/// The further figures of a row; what is undefined or infinite is null. None of them but the bound is right at all times
+/// at once: they describe.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// The alpha slot that it holds.
+    pub slot: Option<u32>,
+    /// What it started with there.
+    pub start_wealth: Option<f64>,
+    /// Days of event time since its first counted episode was opened.
+    pub days: Option<f64>,
+    /// UTC days on which a counted episode was closed.
+    pub active_days: u32,
+    /// Episodes a day.
+    pub episodes_per_day: Option<f64>,
+    /// Lower bound of the mean at the level of the gate.
+    pub lcb_family_r: Option<f64>,
+    /// Standard deviation of an outcome, in R.
+    pub sd_r: Option<f64>,
+    /// Mean over standard deviation of an outcome.
+    pub sharpe: Option<f64>,
+    /// The same of days, a year (252 trading days); days without a trade count as 0.
+    pub sharpe_annual: Option<f64>,
+    /// The same by Lo's factor, where neighbouring days are correlated by more than 0.1 either way.
+    pub sharpe_annual_lo: Option<f64>,
+    /// Mean over the downside deviation of an outcome.
+    pub sortino: Option<f64>,
+    /// Growth of the capital a year over the deepest drawdown, both of closed trades.
+    pub calmar: Option<f64>,
+    /// Probability that the true Sharpe ratio is above 0.
+    pub psr: Option<f64>,
+    /// The same against the best of all trials without an edge, by the null variance 1/n: gate G6.
+    pub dsr: Option<f64>,
+    /// The same by the variance of the ratios of all rows with thirty outcomes.
+    pub dsr_cross: Option<f64>,
+    /// Outcomes that make the ratio significant at 95 %.
+    pub min_track_record: Option<f64>,
+    /// How far the cumulated R is below its peak now.
+    pub drawdown_r: f64,
+    /// The same in percent of `[promotion] capital`.
+    pub drawdown_pct: Option<f64>,
+    /// The deepest, in percent of `[promotion] capital`.
+    pub max_drawdown_pct: Option<f64>,
+    /// Wins over wins and losses.
+    pub win_rate_decided: Option<f64>,
+    /// Wilson's interval of wins over all at 95 %, for one look.
+    pub win_rate_low: Option<f64>,
+    /// See `win_rate_low`.
+    pub win_rate_high: Option<f64>,
+    /// Mean win over mean loss.
+    pub payoff_ratio: Option<f64>,
+    /// What is bought and sold in a day over the average equity.
+    pub turnover: Option<f64>,
+    /// Slippage and funding of a trade, in R.
+    pub costs_r: Option<f64>,
+    /// The detector of decay over the paper record.
+    pub decay: Option<f64>,
+    /// Its alarm.
+    pub decay_limit: f64,
+    /// The gates that it misses; G9 is looked at where all others pass.
+    pub failing_gates: Vec<String>,
 }
 
 /// An open position as JSON shows it.

@@ -150,6 +150,7 @@ async fn answers_have_the_documented_shapes() {
         "exposure",
         "open_position",
         "flags",
+        "statistics",
     ];
     assert_eq!(board["models"].as_array().unwrap().len(), 30);
     for row in board["models"].as_array().unwrap() {

@@ -53,7 +53,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("pipeline", &["app", "bars", "config", "feed", "flow", "models", "seats", "settle", "store"]),
     // Live orders are counted by what the desk journals of them.
     ("telemetry", &["domain", "flow", "store"]),
-    ("server", &["control", "domain", "flow", "telemetry"]),
+    // Figures of a store and one HTML file of them; whoever has a store may ask for it.
+    ("report", &["domain", "flow", "ledger", "statistics", "store"]),
+    ("server", &["control", "domain", "flow", "report", "store", "telemetry"]),
     (
         "app",
         &[
@@ -100,6 +102,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "models",
             "promoter",
             "registry",
+            "report",
             "server",
             "sim",
             "statistics",
@@ -315,6 +318,7 @@ fn pure_rooms_have_no_clock_and_no_threads() {
         "settle",
         "pipeline",
         "control",
+        "report",
     ];
     const CLOCKS: &[&str] = &["Instant", "SystemTime", "tokio::", "std::thread", "sleep("];
     for (path, code) in sources() {

@@ -6,7 +6,7 @@ mod director;
 mod journal;
 mod pump;
 mod running;
-mod sealing;
+pub(crate) mod sealing;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ use crate::control::{Command, Control};
 use crate::feed::Feed;
 use crate::flow::{Board, Change, Warmup};
 use crate::models::ModelFactory;
-use crate::registry::mlflow::Champions;
+use crate::registry::mlflow::{self, Champions};
 use crate::seats::director::FanOut;
 use crate::server::{self, ServerOptions};
 use crate::settle::{OpenError, Opened, Outside, Settlement};
@@ -230,7 +230,12 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     // What runs from a file and is looked at is an arena of its own, with a key; a replay and a demonstration are not.
     let is_arena = serving.is_some() && file.is_some();
     let sealer = if is_arena { Some(sealing::sealer(&config.arena.data)?) } else { None };
-    let anchor = sealing::Anchor::of(&config.promotion.anchor, file.as_deref()).filter(|_| is_arena);
+    let anchor = if is_arena {
+        let server = || mlflow::named(config.registry.mlflow.as_deref());
+        sealing::Anchor::of(&config.promotion.anchor, file.as_deref(), server).map_err(OpenError::Configuration)?
+    } else {
+        None
+    };
     let inner = Inner {
         sealer,
         anchor,
@@ -262,8 +267,10 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
 
     let server = match serving {
         Some(Serving { listener, token }) => {
-            let control: Arc<dyn Control> = Arc::new(Running::new(Arc::clone(&board), director.clone(), store.clone()));
-            let server = server::serve(listener, control, ServerOptions::new(token))?;
+            let running = Arc::new(Running::new(Arc::clone(&board), director.clone(), store.clone()));
+            let control: Arc<dyn Control> = Arc::<Running>::clone(&running);
+            let options = ServerOptions { snapshots: Some(running), ..ServerOptions::new(token) };
+            let server = server::serve(listener, control, options)?;
             let handle = server.handle();
             actix::spawn(server);
             Some(handle)

@@ -13,7 +13,7 @@ use crate::domain::SeatIdx;
 use crate::flow::{Board, Explanation, PredictionRow, TradeRow};
 use crate::ledger::read_trades;
 use crate::store::actor::{Read, StoreActor};
-use crate::store::{StoreError, views};
+use crate::store::{Snapshots, Store, StoreError, views};
 
 /// The actors behind the server.
 pub(super) struct Running {
@@ -34,6 +34,19 @@ fn gone(error: actix::MailboxError) -> ControlError {
 
 fn unread(error: StoreError) -> ControlError {
     ControlError::Unavailable(error.to_string())
+}
+
+impl Snapshots for Running {
+    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Store>, StoreError>> {
+        let read: Read<Box<dyn Store>> = Read(Box::new(|store| store.snapshot()));
+        let taken = self.store.send(read);
+        taken
+            .map(|taken| match taken {
+                Ok(taken) => taken,
+                Err(error) => Err(StoreError::Io(format!("the arena is stopping ({error})"))),
+            })
+            .boxed()
+    }
 }
 
 impl Control for Running {

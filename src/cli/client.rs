@@ -16,6 +16,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A promotion answers once it is durable and a halt once the broker was told, so that an answer may take a while.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What goes through the whole store may take this long.
+const BULK_TIMEOUT: Duration = Duration::from_secs(3_600);
+
 /// Speaks with one running arena.
 #[derive(Debug)]
 pub struct Client {
@@ -102,12 +105,35 @@ impl Client {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    /// `GET` as [`Client::get`], of what takes the arena as long as it takes.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn get_slowly<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Failure> {
+        let response = self.send(Method::GET, path, None, Some(BULK_TIMEOUT)).await?;
+        let bytes = response.bytes().await.map_err(|e| self.unreached(&e))?;
+        serde_json::from_slice(&bytes).map_err(|_| self.stranger())
+    }
+
     async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &[&str],
         body: Option<&Value>,
     ) -> Result<T, Failure> {
+        let response = self.send(method, path, body, None).await?;
+        let bytes = response.bytes().await.map_err(|e| self.unreached(&e))?;
+        serde_json::from_slice(&bytes).map_err(|_| self.stranger())
+    }
+
+    /// Sends a request; what comes back is a success whose body is still to come.
+    async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<&Value>,
+        timeout: Option<Duration>,
+    ) -> Result<reqwest::Response, Failure> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| Failure::new(USAGE, format!("{} is no address of an arena", self.base)))?
@@ -120,12 +146,15 @@ impl Client {
                 request = request.bearer_auth(token);
             }
         }
+        if let Some(timeout) = timeout {
+            request = request.timeout(timeout);
+        }
         let response = request.send().await.map_err(|e| self.unreached(&e))?;
         let status = response.status();
-        let bytes = response.bytes().await.map_err(|e| self.unreached(&e))?;
         if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|_| self.stranger());
+            return Ok(response);
         }
+        let bytes = response.bytes().await.map_err(|e| self.unreached(&e))?;
         let said: Option<ApiError> = serde_json::from_slice(&bytes).ok();
         Err(self.failure(status, said, path))
     }

@@ -20,11 +20,13 @@ mod narrate;
 mod operate;
 pub mod output;
 mod ready;
+mod report;
 pub mod resample;
 mod run;
 pub mod sim;
 mod train;
 mod train_file;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -42,6 +44,7 @@ pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
 pub use self::models::ModelsCommand;
 use self::output::Failure;
+pub use self::report::ReportArgs;
 pub use self::resample::ResampleArgs;
 pub use self::train::TrainArgs;
 use crate::domain::Micros;
@@ -141,6 +144,8 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// Tell every statistic of a list of outcomes in R, wherever it comes from
     Evidence(EvidenceArgs),
+    /// Make one HTML file of all there is to know of an arena
+    Report(ReportArgs),
     /// Draw what the configuration declares, as Mermaid
     Graph,
     /// Examine the record of every decision
@@ -248,9 +253,12 @@ pub struct ReachArgs {
 /// `arena leaderboard`.
 #[derive(Args, Clone, Debug)]
 pub struct LeaderboardArgs {
-    /// Draw it again every second, until Ctrl-C
+    /// Fill the terminal with it and keep it up to date: sort, filter, look closer, operate
     #[arg(long, conflicts_with = "store")]
     pub watch: bool,
+    /// The arena's token, to operate it from --watch [default: data/arena.token beside the configuration]
+    #[arg(long, value_name = "TOKEN", env = "ARENA_TOKEN", hide_env_values = true, requires = "watch")]
+    pub token: Option<String>,
     /// Which arena.
     #[command(flatten)]
     pub reading: ReadingArgs,
@@ -421,6 +429,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Export(args) => export::export(shared, &args),
         Command::Calibrate(args) => calibrate::calibrate(shared, &args),
         Command::Evidence(args) => evidence::evidence(shared, &args),
+        Command::Report(args) => report::report(shared, &args),
         Command::Graph => graph::graph(shared),
         Command::Audit(AuditCommand::Verify(args)) => audit::verify(shared, &args),
         Command::Audit(AuditCommand::Export(args)) => audit::export(shared, &args),

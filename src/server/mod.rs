@@ -5,6 +5,7 @@
 //! made from that table, so that a route cannot exist in one of them only.
 
 mod answers;
+mod bulk;
 mod events;
 mod gate;
 mod openapi;
@@ -21,6 +22,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, guard, web};
 
 use crate::control::Control;
+use crate::store::Snapshots;
 pub use token::{existing_token, token};
 
 /// Seconds that open connections get to end when the server stops; event streams never end by themselves.
@@ -43,13 +45,15 @@ pub struct ServerOptions {
     pub workers: usize,
     /// Readers of the event stream at one time.
     pub event_clients_max: usize,
+    /// Where what goes through the whole store is read; without it those routes answer 503.
+    pub snapshots: Option<Arc<dyn Snapshots>>,
 }
 
 impl ServerOptions {
     /// The usual options with this token.
     #[must_use]
     pub fn new(token: String) -> Self {
-        Self { token, hosts: Vec::new(), workers: 2, event_clients_max: 64 }
+        Self { token, hosts: Vec::new(), workers: 2, event_clients_max: 64, snapshots: None }
     }
 }
 
@@ -60,7 +64,7 @@ impl fmt::Debug for ServerOptions {
             .field("hosts", &self.hosts)
             .field("workers", &self.workers)
             .field("event_clients_max", &self.event_clients_max)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,6 +97,8 @@ pub enum Endpoint {
     Events,
     /// Audit records.
     Audit,
+    /// The figures of a report.
+    Report,
     /// The description of this API.
     OpenApi,
     /// Moves a model to live.
@@ -145,6 +151,7 @@ routes! {
     GET "/api/v1/lifecycle" Lifecycle;
     GET "/api/v1/events" Events;
     GET "/api/v1/audit" Audit;
+    GET "/api/v1/report" Report;
     GET "/api/v1/openapi.json" OpenApi;
     POST "/api/v1/models/{model}/promote" Promote;
     POST "/api/v1/models/{model}/demote" Demote;
@@ -160,6 +167,7 @@ struct Surface {
     control: Arc<dyn Control>,
     gate: gate::Gate,
     slots: Arc<events::Slots>,
+    bulk: bulk::Bulk,
     policy: String,
     openapi: web::Bytes,
 }
@@ -178,6 +186,7 @@ pub fn serve(listener: TcpListener, control: Arc<dyn Control>, options: ServerOp
         control,
         gate: gate::Gate::new(&options.token, address, options.hosts),
         slots: Arc::new(events::Slots::new(options.event_clients_max)),
+        bulk: bulk::Bulk::new(options.snapshots),
         policy: page::policy(),
         openapi: web::Bytes::from(openapi::document().to_string()),
     });
@@ -227,6 +236,7 @@ fn configure(config: &mut web::ServiceConfig) {
             Endpoint::Lifecycle => route.to(answers::lifecycle),
             Endpoint::Events => route.to(events::events),
             Endpoint::Audit => route.to(answers::audit),
+            Endpoint::Report => route.to(bulk::report),
             Endpoint::OpenApi => route.to(answers::openapi),
             Endpoint::Promote => route.to(answers::promote),
             Endpoint::Demote => route.to(answers::demote),

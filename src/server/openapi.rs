@@ -66,6 +66,9 @@ fn operation(entry: &RouteEntry) -> Value {
         Endpoint::Lifecycle => ("lifecycle", "Changes of state, oldest first", "read"),
         Endpoint::Events => ("events", "The board as server-sent events", "read"),
         Endpoint::Audit => ("audit", "Audit records, oldest first", "read"),
+        Endpoint::Report => {
+            ("report", "The figures of a report over the whole store, as `arena report --json`", "read")
+        }
         Endpoint::OpenApi => ("openapi", "This document", "read"),
         Endpoint::Promote => ("promote", "Moves a model that passed its gates to live", "command"),
         Endpoint::Demote => ("demote", "Takes a live model back to the shadow", "command"),
@@ -128,7 +131,7 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
         Endpoint::Lifecycle => list("Change"),
         Endpoint::Events => json!({ "text/event-stream": { "schema": schema_ref("BoardEvent") } }),
         Endpoint::Audit => json_of(json!({ "type": "array", "items": { "type": "object" } })),
-        Endpoint::OpenApi => json_of(json!({ "type": "object" })),
+        Endpoint::Report | Endpoint::OpenApi => json_of(json!({ "type": "object" })),
         _ => json_of(schema_ref("Done")),
     };
     let mut answers = Map::new();
@@ -152,7 +155,7 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
     }
     let can_be_unavailable = tag == "command"
         || entry.path.contains("{model}")
-        || matches!(entry.endpoint, Endpoint::Ready | Endpoint::Events | Endpoint::Audit);
+        || matches!(entry.endpoint, Endpoint::Ready | Endpoint::Events | Endpoint::Audit | Endpoint::Report);
     if can_be_unavailable {
         refer("503", "Unavailable");
     }
@@ -199,6 +202,7 @@ fn schemas() -> Value {
     let number = || json!({ "type": "number" });
     let number_or_null = || json!({ "type": ["number", "null"] });
     let count = || json!({ "type": "integer", "minimum": 0 });
+    let count_or_null = || json!({ "type": ["integer", "null"], "minimum": 0 });
     let flag = || json!({ "type": "boolean" });
     let numbers = || json!({ "type": "array", "items": { "type": "number" } });
     let list = |name: &str| json!({ "type": "array", "items": schema_ref(name) });
@@ -272,7 +276,42 @@ fn schemas() -> Value {
             ("deadline", time()),
         ]),
     );
-    put("Row", object(&row));
+    put(
+        "Statistics",
+        object(&[
+            ("slot", count_or_null()),
+            ("start_wealth", number_or_null()),
+            ("days", number_or_null()),
+            ("active_days", count()),
+            ("episodes_per_day", number_or_null()),
+            ("lcb_family_r", number_or_null()),
+            ("sd_r", number_or_null()),
+            ("sharpe", number_or_null()),
+            ("sharpe_annual", number_or_null()),
+            ("sharpe_annual_lo", number_or_null()),
+            ("sortino", number_or_null()),
+            ("calmar", number_or_null()),
+            ("psr", number_or_null()),
+            ("dsr", number_or_null()),
+            ("dsr_cross", number_or_null()),
+            ("min_track_record", number_or_null()),
+            ("drawdown_r", number()),
+            ("drawdown_pct", number_or_null()),
+            ("max_drawdown_pct", number_or_null()),
+            ("win_rate_decided", number_or_null()),
+            ("win_rate_low", number_or_null()),
+            ("win_rate_high", number_or_null()),
+            ("payoff_ratio", number_or_null()),
+            ("turnover", number_or_null()),
+            ("costs_r", number_or_null()),
+            ("decay", number_or_null()),
+            ("decay_limit", number()),
+            ("failing_gates", json!({ "type": "array", "items": { "type": "string" } })),
+        ]),
+    );
+    let mut row_with_statistics = row.to_vec();
+    row_with_statistics.push(("statistics", or_null("Statistics")));
+    put("Row", object(&row_with_statistics));
     put(
         "Leaderboard",
         object(&[("time", or_null("Time")), ("models", list("Row")), ("halted_by", or_null("BreakKind"))]),

@@ -9,8 +9,10 @@ mod growth;
 mod memory;
 mod sled;
 mod slots;
+mod snapshot;
 pub mod views;
 
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 pub use self::growth::free_disk_mb;
@@ -169,8 +171,41 @@ pub trait Store: Send + std::fmt::Debug {
     /// [`StoreError::Io`].
     fn record(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// The names of all records, in order.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    fn records(&self) -> Result<Vec<String>, StoreError>;
+
     /// Bytes used on disk; 0 in memory.
     fn size_on_disk(&self) -> u64;
+
+    /// All of it as it stands after the last commit, to be read elsewhere while this one is written on. Refuses to be
+    /// written.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    fn snapshot(&self) -> Result<Box<dyn Store>, StoreError> {
+        let mut copy = Memory::default();
+        let mut commit = Commit::default();
+        for lane in self.lanes()? {
+            for block in self.read(lane) {
+                commit.append(lane, block?);
+            }
+        }
+        for name in self.records()? {
+            let value = self.record(&name)?.unwrap_or_default();
+            commit.records.push((name, value));
+        }
+        copy.commit(commit)?;
+        Ok(Box::new(copy))
+    }
+}
+
+/// Where a snapshot of a store that is written at present is to be had.
+pub trait Snapshots: Send + Sync {
+    /// The store as of its last commit.
+    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Store>, StoreError>>;
 }
 
 /// The hash of a journal: SHA-256 over every lane in order, its key, its length, and its entries' bytes. Cutting the

@@ -35,6 +35,7 @@ use std::time::Duration;
 
 use super::growth::{Growth, free_disk_mb};
 use super::slots::{Run, pack, unpack};
+use super::snapshot::Snapshot;
 use super::{Commit, Lane, Store, StoreError};
 
 const KEY_VERSION: &[u8] = b"V";
@@ -346,6 +347,29 @@ impl Store for Sled {
         }
     }
 
+    fn records(&self) -> Result<Vec<String>, StoreError> {
+        let name = |key: Result<sled::IVec, sled::Error>| {
+            let key = key.map_err(|e| failed(&self.path, &e))?;
+            Ok(String::from_utf8_lossy(&key[1..]).into_owned())
+        };
+        self.db.scan_prefix([PREFIX_RECORD]).keys().map(name).collect()
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Store>, StoreError> {
+        let records = self.records()?.into_iter();
+        let records = records.map(|name| {
+            let value = self.record(&name)?.unwrap_or_default();
+            Ok((name, value))
+        });
+        let lanes = self.lanes.iter().map(|(lane, state)| (*lane, (state.next, state.tail.clone())));
+        Ok(Box::new(Snapshot {
+            db: self.db.clone(),
+            path: self.path.clone(),
+            lanes: lanes.collect(),
+            records: records.collect::<Result<_, StoreError>>()?,
+        }))
+    }
+
     fn size_on_disk(&self) -> u64 {
         // A gauge: where the folder cannot be read this moment, there is nothing to show.
         self.db.size_on_disk().unwrap_or(0)
@@ -389,7 +413,7 @@ fn check_version(dir: &Path, version: &[u8]) -> Result<(), StoreError> {
     })
 }
 
-fn failed(path: &Path, error: &sled::Error) -> StoreError {
+pub(super) fn failed(path: &Path, error: &sled::Error) -> StoreError {
     let why = match error {
         // sled hands some errors of the system on as programmers print them.
         sled::Error::Io(io) if io.to_string().contains("Os {") => io.kind().to_string(),
@@ -410,7 +434,7 @@ fn slot_key(slot: u64) -> Vec<u8> {
     key
 }
 
-fn lane_key(lane: Lane, number: u64) -> Vec<u8> {
+pub(super) fn lane_key(lane: Lane, number: u64) -> Vec<u8> {
     let mut key = lane_prefix(lane).to_vec();
     key.extend_from_slice(&number.to_be_bytes());
     key

@@ -167,6 +167,7 @@ mod tests {
             exposure: Some(0.5),
             open_position: None,
             flags: Vec::new(),
+            statistics: None,
         })
     }
 

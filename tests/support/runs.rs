@@ -267,6 +267,10 @@ impl Store for Kept {
         self.memory().record(name)
     }
 
+    fn records(&self) -> Result<Vec<String>, StoreError> {
+        self.memory().records()
+    }
+
     fn size_on_disk(&self) -> u64 {
         0
     }

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::deals::{Deals, Exit, deal_of, price, utc};
+use super::deals::{Deals, Exit, deal_of, is_same_second, price, utc};
 use super::fault::{Class, IgError};
 use super::number::Number;
 use super::requests::{ClosePosition, OpenPosition};
@@ -319,16 +319,22 @@ impl IgBroker {
         let to = self.clock.now() + BEFORE;
         let transactions = self.rest.transactions(from, to).await.map_err(|error| of_read(&error))?;
         let level = |text: &Option<String>| text.as_deref().and_then(Number::parse).map(price);
-        let same = transactions.iter().find(|transaction| {
-            let opened = transaction.open_date_utc.as_deref().and_then(utc);
+        let exits = transactions.iter().filter_map(|transaction| {
             // A transaction tells the second of the opening.
-            level(&transaction.open_level) == Some(deal.level)
-                && opened.is_some_and(|opened| (opened.0 - deal.opened.0).abs() < 1_000_000)
-        });
-        let exit = same.and_then(|transaction| {
-            let time = transaction.date_utc.as_deref().and_then(utc)?;
+            let opened = transaction.open_date_utc.as_deref().and_then(utc)?;
+            let is_same = level(&transaction.open_level) == Some(deal.level) && is_same_second(opened, deal.opened);
+            let time = transaction.date_utc.as_deref().and_then(utc).filter(|_| is_same)?;
             Some(Exit { time, level: level(&transaction.close_level)? })
         });
+        // Those of others that began alike are theirs.
+        let mut exits: Vec<Exit> = exits.collect();
+        for other in self.deals().exits_beside(&deal) {
+            let is_theirs = |exit: &Exit| exit.level == other.level && is_same_second(exit.time, other.time);
+            if let Some(at) = exits.iter().position(is_theirs) {
+                exits.remove(at);
+            }
+        }
+        let exit = exits.into_iter().next();
         match exit {
             Some(exit) => {
                 self.deals().closed(reference, Some(&exit));

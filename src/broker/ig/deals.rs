@@ -255,6 +255,20 @@ impl Deals {
         self.change(reference, |deal| deal.status = DealStatus::Closed { time, level, reason });
     }
 
+    /// The exits of other deals that were opened at the same level in the same second: a transaction tells no more of an
+    /// opening than these two, so that theirs look like those of `deal`.
+    #[must_use]
+    pub fn exits_beside(&self, deal: &Deal) -> Vec<Exit> {
+        let is_alike = |other: &Deal| {
+            other.reference != deal.reference && other.level == deal.level && is_same_second(other.opened, deal.opened)
+        };
+        let exit = |other: &Deal| match other.status {
+            DealStatus::Closed { time, level, .. } => Some(Exit { time, level }),
+            _ => None,
+        };
+        self.known.values().map(|known| &known.deal).filter(|other| is_alike(other)).filter_map(exit).collect()
+    }
+
     /// A position that carries a reference of ours, from a list: it was opened, whatever else was said.
     pub fn on_position(&mut self, line: &PositionLine) {
         let Some(reference) = line.position.deal_reference.as_deref().map(DealReference::from) else { return };
@@ -364,6 +378,12 @@ fn direction_of(side: &Side) -> Direction {
 #[must_use]
 pub fn price(number: Number) -> Price {
     Price::from_micros(number.micros())
+}
+
+/// Whether two times may be the same one, of which one was told in whole seconds.
+#[must_use]
+pub fn is_same_second(one: UtcMicros, other: UtcMicros) -> bool {
+    (one.0 - other.0).abs() < 1_000_000
 }
 
 /// IG's times carry no zone and mean UTC.
