@@ -96,14 +96,14 @@ pub struct Plan {
     pub wants_result: bool,
     /// Told the board now and then while the run goes on (the demo's terminal).
     pub on_tick: Option<OnTick>,
+    /// Of a live feed: the clock that closes its silent bars. Its quotes are taken as they come.
+    pub clock: Option<Arc<dyn Clock>>,
     /// Where it deals, if not at the venue of this process.
     pub abroad: Option<Abroad>,
 }
 
-/// A venue outside of this process, whose quotes are taken as they come.
+/// A venue outside of this process.
 pub struct Abroad {
-    /// The clock that closes silent bars.
-    pub clock: Arc<dyn Clock>,
     /// Who deals.
     pub broker: Arc<dyn Broker>,
     /// Whose money: environment and account.
@@ -212,16 +212,16 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     let store_thread = Arbiter::new();
     let store = plan.store;
     let store = StoreActor::start_in_arbiter(&store_thread.handle(), move |_| StoreActor::new(store));
-    let (clock, later_rules) = match plan.abroad {
-        Some(Abroad { clock, broker, account, rules, later_rules }) => {
+    let later_rules = match plan.abroad {
+        Some(Abroad { broker, account, rules, later_rules }) => {
             let journal = Arc::new(journal::StoreJournal::new(store.clone()));
             settlement.deal_outside(Outside { broker, journal, account })?;
             tell_rules(&settlement.on_rules(rules));
-            (Some(clock), Some(later_rules))
+            Some(later_rules)
         }
         None => {
             settlement.deal_inside()?;
-            (None, None)
+            None
         }
     };
     let fan_out = FanOut::start(&seats, config.arena.models_per_host, config.arena.arbiters, plan.deadline);
@@ -311,7 +311,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         progress: plan.progress,
         has_tail: plan.has_tail,
         slice_rounds: plan.slice_rounds,
-        clock,
+        clock: plan.clock,
     };
     if let Some(later_rules) = later_rules {
         actix::spawn(heed_rules(later_rules, director.clone()));

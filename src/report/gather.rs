@@ -151,6 +151,12 @@ fn session(store: &dyn Store, head: &Head) -> Result<(BTreeMap<String, String>, 
                     *counts.entry(kind.clone()).or_default() += 1;
                     quality.faults.push(FaultFigures { time, kind, text: format!("{model}: {reason}") });
                 }
+                SessionEntry::Ruled { time, epic, rule, was, is } => {
+                    let kind = "rule changed".to_owned();
+                    *counts.entry(kind.clone()).or_default() += 1;
+                    let text = format!("{epic}: {rule} was {was:?} and is {is:?}");
+                    quality.faults.push(FaultFigures { time, kind, text });
+                }
                 SessionEntry::Closed { .. } | SessionEntry::Reloaded { .. } | SessionEntry::WarmedUp { .. } => {}
             }
         }

@@ -299,6 +299,7 @@ pub fn plan(config: Config, feed: Box<dyn Feed>, store: Box<dyn Store>) -> Plan 
         heeds_signals: false,
         wants_result: true,
         on_tick: None,
+        clock: None,
         abroad: None,
     }
 }

@@ -30,6 +30,7 @@ fn row(rank: u32, model: &str, state: State, mean: Option<f64>) -> Row {
         exposure: None,
         open_position: None,
         flags: Vec::new(),
+        statistics: None,
     }
 }
 
