@@ -4,7 +4,7 @@
 //! leaves out, or that we have closed, is looked for three times. Whatever is found ends with our book as the broker's
 //! is, or halts dealing under the name of the difference.
 
-use super::book::{BookDeal, Phase};
+use super::deal::{BookDeal, Phase};
 use super::dealing::{Desk, TRIES_MAX};
 use super::{Break, DeskContext, compare};
 use crate::broker::{BrokerError, Deal, DealStatus};

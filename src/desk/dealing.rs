@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::book::{Book, BookDeal, Phase};
+use super::book::Book;
+use super::deal::{BookDeal, Phase};
 use super::risk::{LiveRight, Situation, approve, is_daily_loss_reached};
 use super::{Break, DeskContext, DeskOutcome, deal_reference};
 use crate::broker::{BrokerError, Deal};

@@ -1,7 +1,7 @@
 //! What the broker says of our deals, taken into the book: outcomes that it tells, outcomes that are looked up, parts
 //! that somebody else closed.
 
-use super::book::{BookDeal, Part, Phase};
+use super::deal::{BookDeal, Part, Phase};
 use super::dealing::{Desk, TRIES_MAX};
 use super::{Break, DeskContext, is_protected};
 use crate::broker::{BrokerError, Deal, DealStatus, Exit};

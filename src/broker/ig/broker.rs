@@ -21,7 +21,7 @@ use crate::broker::{Broker, BrokerError, Deal, DealStatus, LiveOrder};
 use crate::clock::Clock;
 use crate::desk::Approved;
 use crate::domain::{
-    CloseReason, DealReference, Decimal, Direction, Epic, Micros, Price, PriceDelta, UtcMicros, div_half_even,
+    CloseReason, DealReference, Decimal, Direction, Epic, Micros, Price, PriceDelta, Size, UtcMicros, div_half_even,
 };
 
 /// Pauses before an outcome is asked for, in milliseconds; the stream ends each early.
@@ -324,7 +324,9 @@ impl IgBroker {
             let opened = transaction.open_date_utc.as_deref().and_then(utc)?;
             let is_same = level(&transaction.open_level) == Some(deal.level) && is_same_second(opened, deal.opened);
             let time = transaction.date_utc.as_deref().and_then(utc).filter(|_| is_same)?;
-            Some(Exit { time, level: level(&transaction.close_level)? })
+            let size = transaction.size.as_deref().map(|size| size.trim_start_matches(['+', '-']));
+            let size = size.and_then(|size| size.parse().ok());
+            Some(Exit { time, level: level(&transaction.close_level)?, size })
         });
         // Those of others that began alike are theirs.
         let mut exits: Vec<Exit> = exits.collect();
@@ -510,7 +512,8 @@ fn exit_in(activity: &[Activity], id: &str) -> Option<Exit> {
         if !is_closing {
             return None;
         }
-        Some(Exit { time: utc(&activity.date)?, level: price(details.level?) })
+        let size = details.size.map(|size| Size::from_micros(size.micros())).filter(|size| *size > Size::ZERO);
+        Some(Exit { time: utc(&activity.date)?, level: price(details.level?), size })
     })
 }
 

@@ -24,6 +24,8 @@ pub struct Exit {
     pub time: UtcMicros,
     /// At what level.
     pub level: Price,
+    /// How much, where that is told: less than there was means that a part had been closed before.
+    pub size: Option<Size>,
 }
 
 /// What is known of our deals.
@@ -136,7 +138,8 @@ impl Deals {
         }
         if let Some(level) = confirm.level.map(price) {
             let time = confirm.date.as_deref().and_then(utc);
-            self.closed(&reference, time.map(|time| Exit { time, level }).as_ref());
+            let size = confirm.size.map(|size| Size::from_micros(size.micros()));
+            self.closed(&reference, time.map(|time| Exit { time, level, size }).as_ref());
         }
         Some(reference)
     }
@@ -251,8 +254,11 @@ impl Deals {
         }
         let reason = known.wants_closed.unwrap_or_else(|| reason_of(&known.deal, exit.level));
         known.is_gone = false;
-        let (time, level) = (exit.time, exit.level);
-        self.change(reference, |deal| deal.status = DealStatus::Closed { time, level, reason });
+        let (time, level, size) = (exit.time, exit.level, exit.size);
+        self.change(reference, |deal| {
+            deal.status = DealStatus::Closed { time, level, reason };
+            deal.size = size.map_or(deal.size, |size| size.min(deal.size));
+        });
     }
 
     /// The exits of other deals that were opened at the same level in the same second: a transaction tells no more of an
@@ -263,7 +269,7 @@ impl Deals {
             other.reference != deal.reference && other.level == deal.level && is_same_second(other.opened, deal.opened)
         };
         let exit = |other: &Deal| match other.status {
-            DealStatus::Closed { time, level, .. } => Some(Exit { time, level }),
+            DealStatus::Closed { time, level, .. } => Some(Exit { time, level, size: None }),
             _ => None,
         };
         self.known.values().map(|known| &known.deal).filter(|other| is_alike(other)).filter_map(exit).collect()
