@@ -336,7 +336,7 @@ pub struct Statistics {
     pub active_days: u32,
     /// Episodes a day.
     pub episodes_per_day: Option<f64>,
-    /// Lower bound of the mean at the level of the gate.
+    /// Lower bound of the mean at the level of the gate, as G8 looks at it.
     pub lcb_family_r: Option<f64>,
     /// Standard deviation of an outcome, in R.
     pub sd_r: Option<f64>,

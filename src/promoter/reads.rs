@@ -208,10 +208,7 @@ impl Promoter {
             days: seat.first_opened.and_then(|first| days(first, now)),
             active_days: seat.active_days,
             episodes_per_day: seat.per_day(now),
-            lcb_family_r: evidence
-                .start_wealth()
-                .filter(|_| n > 0)
-                .and_then(|start| finite(evidence.lcb_fast(family_level(config, start)))),
+            lcb_family_r: seat.lcb_family(config).filter(|_| n > 0),
             sd_r: finite(sd),
             sharpe: finite(sharpe.ratio),
             sharpe_annual: finite(a_day * (TRADING_DAYS as f64).sqrt()),

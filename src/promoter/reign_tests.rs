@@ -451,7 +451,7 @@ fn several_that_do_well_together_are_watched_before_any_of_them_passes() {
 #[test]
 fn the_statistics_of_a_row_are_those_of_its_outcomes() {
     let mut arena = Arena::new(&config(), 3);
-    let outcome = |k: u32| if k % 3 == 0 { -1.0 } else { 0.75 };
+    let outcome = |k: u32| if k.is_multiple_of(3) { -1.0 } else { 0.75 };
     let xs: Vec<f64> = (0..60).map(outcome).collect();
     for x in &xs {
         arena.round(&[(0, *x), (1, -*x)]);
