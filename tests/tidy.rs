@@ -55,7 +55,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("telemetry", &["domain", "flow", "store"]),
     // Figures of a store and one HTML file of them; whoever has a store may ask for it.
     ("report", &["domain", "flow", "ledger", "statistics", "store"]),
-    ("server", &["control", "domain", "flow", "report", "store", "telemetry"]),
+    // The journal as tables. It asks for a model by the words of the surface.
+    ("export", &["control", "domain", "flow", "ledger", "store"]),
+    ("server", &["control", "domain", "export", "flow", "report", "store", "telemetry"]),
     (
         "app",
         &[
@@ -94,11 +96,11 @@ const ROOMS: &[(&str, &[&str])] = &[
             "control",
             "deploy",
             "domain",
+            "export",
             "feed",
             "flow",
             "history",
             "http",
-            "ledger",
             "models",
             "promoter",
             "registry",
@@ -318,6 +320,7 @@ fn pure_rooms_have_no_clock_and_no_threads() {
         "settle",
         "pipeline",
         "control",
+        "export",
         "report",
     ];
     const CLOCKS: &[&str] = &["Instant", "SystemTime", "tokio::", "std::thread", "sleep("];

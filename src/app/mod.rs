@@ -28,7 +28,7 @@ use self::running::Running;
 use crate::bars::Resampler;
 use crate::broker::{Broker, DealingRules};
 use crate::clock::Clock;
-use crate::config::{Config, Resolver};
+use crate::config::{Config, Resolver, StoreConfig};
 use crate::control::{Command, Control};
 use crate::feed::Feed;
 use crate::flow::{Board, Change, Warmup};
@@ -38,7 +38,7 @@ use crate::seats::director::FanOut;
 use crate::server::{self, ServerOptions};
 use crate::settle::{OpenError, Opened, Outside, Settlement};
 use crate::store::actor::{Read, StoreActor};
-use crate::store::{Store, StoreError, journal_hash, views};
+use crate::store::{Retention, Store, StoreError, journal_hash, views};
 use crate::telemetry::metrics;
 
 /// A page, an API and metrics to serve.
@@ -211,7 +211,9 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
 
     let store_thread = Arbiter::new();
     let store = plan.store;
-    let store = StoreActor::start_in_arbiter(&store_thread.handle(), move |_| StoreActor::new(store));
+    let retention = retention_of(&config);
+    let store =
+        StoreActor::start_in_arbiter(&store_thread.handle(), move |_| StoreActor::new(store).keeping(retention));
     let later_rules = match plan.abroad {
         Some(Abroad { broker, account, rules, later_rules }) => {
             let journal = Arc::new(journal::StoreJournal::new(store.clone()));
@@ -342,6 +344,12 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         thread.stop();
     }
     Ok(Outcome { board: board.load_full(), journal_hash, lifecycle, ending })
+}
+
+/// What the store may forget.
+fn retention_of(config: &Config) -> Retention {
+    let StoreConfig { quotes_max_age, quotes_max_mb, predictions_max_age, predictions_max_mb } = config.store;
+    Retention { quotes_max_age, quotes_max_mb, predictions_max_age, predictions_max_mb }
 }
 
 /// The journal's hash, and every lifecycle change that it holds.

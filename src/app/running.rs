@@ -12,8 +12,8 @@ use crate::control::{Command, Control, ControlError, Done, ModelView};
 use crate::domain::SeatIdx;
 use crate::flow::{Board, Explanation, PredictionRow, TradeRow};
 use crate::ledger::read_trades;
-use crate::store::actor::{Read, StoreActor};
-use crate::store::{Snapshots, Store, StoreError, views};
+use crate::store::actor::{Follow, Read, StoreActor};
+use crate::store::{Followed, Snapshots, Store, StoreError, views};
 
 /// The actors behind the server.
 pub(super) struct Running {
@@ -43,6 +43,16 @@ impl Snapshots for Running {
         taken
             .map(|taken| match taken {
                 Ok(taken) => taken,
+                Err(error) => Err(StoreError::Io(format!("the arena is stopping ({error})"))),
+            })
+            .boxed()
+    }
+
+    fn follow(&self) -> BoxFuture<'_, Result<Followed, StoreError>> {
+        let begun = self.store.send(Follow);
+        begun
+            .map(|begun| match begun {
+                Ok(begun) => begun,
                 Err(error) => Err(StoreError::Io(format!("the arena is stopping ({error})"))),
             })
             .boxed()

@@ -13,7 +13,10 @@ const VERSION: u8 = 3;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
     /// Written by another version.
-    #[error("the promoter's checkpoint is of version {got}, this is version {VERSION}")]
+    #[error(
+        "the promoter's checkpoint is of version {got}, this is version {VERSION}: go on with the arena that wrote it, or \
+         begin anew with another [arena] data; --store still reads what it holds"
+    )]
     Version {
         /// Its version.
         got: u8,

@@ -65,14 +65,14 @@ impl Calibration {
     pub(super) fn render(&self, is_alone: bool, html: &mut String) {
         let title = "What the configured promotion promises";
         if is_alone {
-            write!(
+            writeln!(
                 html,
                 "<header><h1>{title}</h1><p>Report of a calibration: simulated tournaments on the promoter itself.\
-                 </p></header>\n"
+                 </p></header>"
             )
             .expect(WRITES);
         } else {
-            write!(html, "<h2>{title}</h2>\n").expect(WRITES);
+            writeln!(html, "<h2>{title}</h2>").expect(WRITES);
         }
         if !self.warnings.is_empty() {
             html.push_str("<div class=\"card\"><h3 class=\"warn\">Warnings</h3><ul>");

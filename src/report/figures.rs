@@ -386,6 +386,8 @@ pub struct Quality {
     pub lapsed: u64,
     /// Orders on paper that a dealing rule refused.
     pub refused: u64,
+    /// What retention deleted, in sentences, oldest first; the last hundred.
+    pub deleted: Vec<String>,
 }
 
 /// Quotes are missing.

@@ -14,7 +14,7 @@ use crate::flow::{Board, Explanation, PredictionRow, Row, Verdict};
 use crate::ledger::{SeatRecord, read_seat};
 use crate::statistics::mixture::{Mixture, Totals, bets, lower_fast, upper_fast};
 use crate::statistics::sums::Moments;
-use crate::store::entry::{SessionEntry, decode};
+use crate::store::entry::{SessionEntry, UpkeepEntry, decode, read_lane};
 use crate::store::views::{self, BOARD, Head, RosterEntry, explain_record, read_record};
 use crate::store::{Lane, Store, StoreError};
 
@@ -163,6 +163,9 @@ fn session(store: &dyn Store, head: &Head) -> Result<(BTreeMap<String, String>, 
     }
     keep_last(&mut quality.gaps);
     keep_last(&mut quality.faults);
+    let deleted = read_lane::<UpkeepEntry>(store, Lane::Upkeep)?;
+    quality.deleted = deleted.iter().map(UpkeepEntry::sentence).collect();
+    keep_last(&mut quality.deleted);
     quality.fault_counts = counts.into_iter().collect();
     let keys = text.lines().filter_map(|line| line.split_once(" = "));
     Ok((keys.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(), quality))
@@ -501,10 +504,10 @@ mod tests {
                 time: UtcMicros(i64::from(k)),
                 signal: None,
                 acted: false,
-                abstained: k % 4 == 0,
+                abstained: k.is_multiple_of(4),
                 y_pred: Some(predicted),
                 distance: Some(f64::from(k % 7)),
-                y_true: Some(predicted + if k % 2 == 0 { 1e-4 } else { -1e-4 }),
+                y_true: Some(predicted + if k.is_multiple_of(2) { 1e-4 } else { -1e-4 }),
             }
         };
         let said: Vec<PredictionRow> = (0..4_200).map(row).collect();

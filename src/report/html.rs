@@ -219,9 +219,9 @@ fn leaderboard(report: &Report, html: &mut String) {
     html.push_str("</div>\n");
     if report.models.len() > ROWS_MAX {
         let more = report.models.len() - ROWS_MAX;
-        write!(
+        writeln!(
             html,
-            "<p class=\"note\">{more} more stand in the report's JSON (<code>arena report --json</code>).</p>\n"
+            "<p class=\"note\">{more} more stand in the report's JSON (<code>arena report --json</code>).</p>"
         )
         .expect(WRITES);
     }

@@ -82,7 +82,10 @@ impl Axis {
 
     /// Of names, each at the middle of a unit: the first spans 0 to 1.
     pub(super) fn names(names: &[String], label: &str) -> Self {
-        let marks = (0..).zip(names).map(|(at, name): (u32, _)| (f64::from(at) + 0.5, name.clone())).collect();
+        // So many that their texts do not run into each other.
+        let stride = names.len().div_ceil(12).max(1);
+        let marks = (0u32..).zip(names).step_by(stride);
+        let marks = marks.map(|(at, name)| (f64::from(at) + 0.5, name.clone())).collect();
         Self { low: 0.0, high: names.len().max(1) as f64, marks, label: label.to_owned() }
     }
 

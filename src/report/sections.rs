@@ -124,7 +124,7 @@ pub(super) fn live(report: &Report, html: &mut String) {
     let live = &report.live;
     html.push_str("<h2>Live against paper</h2>\n");
     if let Some(reason) = &live.reason {
-        write!(html, "<p class=\"warn\">Live dealing is halted: {}.</p>\n", escape(reason)).expect(WRITES);
+        writeln!(html, "<p class=\"warn\">Live dealing is halted: {}.</p>", escape(reason)).expect(WRITES);
     }
     if live.trades.is_empty() {
         let rejected =

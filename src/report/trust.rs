@@ -145,6 +145,13 @@ pub(super) fn quality(report: &Report, html: &mut String) {
         html.push_str("</div>");
     }
     html.push_str("</div>\n");
+    if !quality.deleted.is_empty() {
+        html.push_str("<div class=\"card\"><h3>Deleted by retention</h3><ul>");
+        for sentence in quality.deleted.iter().rev().take(20) {
+            write!(html, "<li>{}.</li>", escape(sentence)).expect(WRITES);
+        }
+        html.push_str("</ul></div>\n");
+    }
     if !quality.faults.is_empty() {
         let rows: Vec<Vec<String>> = quality
             .faults

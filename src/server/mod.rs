@@ -99,6 +99,12 @@ pub enum Endpoint {
     Audit,
     /// The figures of a report.
     Report,
+    /// A table of the journal.
+    Export,
+    /// What is journalled, as it comes.
+    Tail,
+    /// The whole store.
+    Backup,
     /// The description of this API.
     OpenApi,
     /// Moves a model to live.
@@ -152,6 +158,8 @@ routes! {
     GET "/api/v1/events" Events;
     GET "/api/v1/audit" Audit;
     GET "/api/v1/report" Report;
+    GET "/api/v1/export/{table}" Export;
+    GET "/api/v1/tail" Tail;
     GET "/api/v1/openapi.json" OpenApi;
     POST "/api/v1/models/{model}/promote" Promote;
     POST "/api/v1/models/{model}/demote" Demote;
@@ -160,6 +168,7 @@ routes! {
     POST "/api/v1/resume" Resume;
     POST "/api/v1/budget" OpenBudget;
     POST "/api/v1/reload" Reload;
+    POST "/api/v1/backup" Backup;
 }
 
 /// What all handlers share.
@@ -219,7 +228,7 @@ fn configure(config: &mut web::ServiceConfig) {
         let route = match entry.method {
             "POST" => web::post(),
             // A stream has no end, so that a HEAD of it makes no sense.
-            _ if entry.endpoint == Endpoint::Events => web::get(),
+            _ if matches!(entry.endpoint, Endpoint::Events | Endpoint::Tail | Endpoint::Export) => web::get(),
             _ => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
         };
         let route = match entry.endpoint {
@@ -237,6 +246,9 @@ fn configure(config: &mut web::ServiceConfig) {
             Endpoint::Events => route.to(events::events),
             Endpoint::Audit => route.to(answers::audit),
             Endpoint::Report => route.to(bulk::report),
+            Endpoint::Export => route.to(bulk::export),
+            Endpoint::Tail => route.to(bulk::tail),
+            Endpoint::Backup => route.to(bulk::backup),
             Endpoint::OpenApi => route.to(answers::openapi),
             Endpoint::Promote => route.to(answers::promote),
             Endpoint::Demote => route.to(answers::demote),

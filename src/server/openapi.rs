@@ -14,6 +14,9 @@ pub(super) fn document() -> Value {
         if entry.path.contains("{model}") {
             item.insert("parameters".to_owned(), json!([{ "$ref": "#/components/parameters/model" }]));
         }
+        if entry.path.contains("{table}") {
+            item.insert("parameters".to_owned(), json!([{ "$ref": "#/components/parameters/table" }]));
+        }
         item.insert(entry.method.to_ascii_lowercase(), operation(entry));
         paths.insert(entry.path.to_owned(), Value::Object(item));
     }
@@ -42,6 +45,10 @@ pub(super) fn document() -> Value {
                 "name": "model", "in": "path", "required": true, "schema": { "type": "string" },
                 "description": "The name of a candidate, percent-encoded.",
                 "example": "momentum:lookback=3,hold=3m",
+            }, "table": {
+                "name": "table", "in": "path", "required": true,
+                "schema": { "enum": crate::export::Table::ALL.map(crate::export::Table::name) },
+                "description": "The table.",
             } },
             "responses": responses(),
             "schemas": schemas(),
@@ -69,6 +76,9 @@ fn operation(entry: &RouteEntry) -> Value {
         Endpoint::Report => {
             ("report", "The figures of a report over the whole store, as `arena report --json`", "read")
         }
+        Endpoint::Export => ("export", "A table of the journal as CSV or Parquet", "read"),
+        Endpoint::Tail => ("tail", "Quotes, bars, predictions and trades as they are journalled", "read"),
+        Endpoint::Backup => ("backup", "The whole store, as `arena backup` keeps it", "command"),
         Endpoint::OpenApi => ("openapi", "This document", "read"),
         Endpoint::Promote => ("promote", "Moves a model that passed its gates to live", "command"),
         Endpoint::Demote => ("demote", "Takes a live model back to the shadow", "command"),
@@ -94,6 +104,23 @@ fn operation(entry: &RouteEntry) -> Value {
         }]);
         operation.insert("parameters".to_owned(), last);
     }
+    let query = |names: &[(&str, &str)]| -> Vec<Value> {
+        let parameter = |(name, what): &(&str, &str)| json!({ "name": name, "in": "query", "required": false, "schema": { "type": "string" }, "description": what });
+        names.iter().map(parameter).collect()
+    };
+    let (model, epic) = (("model", "Only what is of this model."), ("epic", "Only what is of this market."));
+    match entry.endpoint {
+        Endpoint::Export => {
+            let names = [model, epic, ("format", "csv, or parquet where it was built with that feature.")];
+            operation.insert("parameters".to_owned(), query(&names).into());
+        }
+        Endpoint::Tail => {
+            let names =
+                [("kinds", "Some of quotes, bars, predictions, trades, between commas; all of them."), model, epic];
+            operation.insert("parameters".to_owned(), query(&names).into());
+        }
+        _ => {}
+    }
     if tag == "command" {
         operation.insert("security".to_owned(), json!([{ "token": [] }]));
         if let Some(schema) = body_schema(entry.endpoint) {
@@ -108,7 +135,7 @@ fn operation(entry: &RouteEntry) -> Value {
 fn body_schema(endpoint: Endpoint) -> Option<Value> {
     match endpoint {
         Endpoint::Promote => Some(schema_ref("Promotion")),
-        Endpoint::Reload => None,
+        Endpoint::Reload | Endpoint::Backup => None,
         _ => Some(schema_ref("Command")),
     }
 }
@@ -131,6 +158,11 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
         Endpoint::Lifecycle => list("Change"),
         Endpoint::Events => json!({ "text/event-stream": { "schema": schema_ref("BoardEvent") } }),
         Endpoint::Audit => json_of(json!({ "type": "array", "items": { "type": "object" } })),
+        Endpoint::Export => text("text/csv"),
+        Endpoint::Tail => text("text/event-stream"),
+        Endpoint::Backup => {
+            json!({ "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } })
+        }
         Endpoint::Report | Endpoint::OpenApi => json_of(json!({ "type": "object" })),
         _ => json_of(schema_ref("Done")),
     };
@@ -139,7 +171,7 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
     let mut refer = |code: &str, name: &str| {
         answers.insert(code.to_owned(), json!({ "$ref": format!("#/components/responses/{name}") }));
     };
-    if tag == "command" || entry.endpoint == Endpoint::Trades {
+    if tag == "command" || matches!(entry.endpoint, Endpoint::Trades | Endpoint::Export | Endpoint::Tail) {
         refer("400", "Invalid");
     }
     if tag == "command" {
@@ -155,7 +187,10 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
     }
     let can_be_unavailable = tag == "command"
         || entry.path.contains("{model}")
-        || matches!(entry.endpoint, Endpoint::Ready | Endpoint::Events | Endpoint::Audit | Endpoint::Report);
+        || matches!(
+            entry.endpoint,
+            Endpoint::Ready | Endpoint::Events | Endpoint::Audit | Endpoint::Report | Endpoint::Export | Endpoint::Tail
+        );
     if can_be_unavailable {
         refer("503", "Unavailable");
     }

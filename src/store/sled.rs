@@ -270,13 +270,16 @@ impl Sled {
     }
 }
 
-impl Store for Sled {
-    fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
-        if commit.is_empty() {
-            return Ok(());
-        }
-        self.check_floor()?;
+impl Sled {
+    /// Commits, and in the same batch changes blocks that are there already.
+    fn write(&mut self, commit: Commit, changes: Vec<(Lane, u64, Option<Vec<u8>>)>) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
+        for (lane, number, block) in changes {
+            match block {
+                Some(block) => batch.insert(lane_key(lane, number), block),
+                None => batch.remove(lane_key(lane, number)),
+            }
+        }
         let mut appended: BTreeMap<Lane, Vec<u8>> = BTreeMap::new();
         for (lane, bytes) in commit.blocks {
             match appended.entry(lane) {
@@ -311,6 +314,30 @@ impl Store for Sled {
         self.counts = counts;
         self.epoch_bytes = epoch_bytes;
         Ok(())
+    }
+}
+
+impl Store for Sled {
+    fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
+        if commit.is_empty() {
+            return Ok(());
+        }
+        self.check_floor()?;
+        self.write(commit, Vec::new())
+    }
+
+    fn blocks(&self, lane: Lane) -> u64 {
+        self.lanes.get(&lane).map_or(0, |state| state.next)
+    }
+
+    fn block(&self, lane: Lane, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let block = self.db.get(lane_key(lane, number)).map_err(|e| failed(&self.path, &e))?;
+        Ok(block.map(|bytes| bytes.to_vec()))
+    }
+
+    fn rewrite(&mut self, changes: Vec<(Lane, u64, Option<Vec<u8>>)>, commit: Commit) -> Result<(), StoreError> {
+        // Whoever makes room is not kept from it by too little of it.
+        self.write(commit, changes)
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
@@ -407,10 +434,8 @@ fn check_version(dir: &Path, version: &[u8]) -> Result<(), StoreError> {
     if version == [LAYOUT] {
         return Ok(());
     }
-    Err(StoreError::Corrupt {
-        lane: dir.display().to_string(),
-        why: format!("its layout is version {version:?}, this arena reads {LAYOUT}"),
-    })
+    let found = version.first().copied().unwrap_or_default();
+    Err(StoreError::Layout { path: dir.display().to_string(), found, read: LAYOUT })
 }
 
 pub(super) fn failed(path: &Path, error: &sled::Error) -> StoreError {

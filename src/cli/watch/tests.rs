@@ -76,7 +76,17 @@ fn names(screen: &Screen) -> Vec<String> {
 
 #[test]
 fn eighty_columns_show_every_figure() {
-    insta::assert_snapshot!(drawn(&screen(), 80, 8), @"");
+    let want = "\
+arena http://127.0.0.1:8787  4 models, 1 live  2025-01-07T09:31:00Z
+  #▾ model             state          n        net  mean_r lcb95_r   gate   dd_r
+   1 momentum…039,s=4  live           7     -12.34   0.223   0.123   45 %    1.5
+   2 knn               shadow        14     -24.68   0.110   0.010   22 %    3.0
+   3 random:rate=0.1   retired       21     -37.02  -0.200  -0.300  -40 %    4.5
+   4 stack             warming       28     -49.36       -       -      -    6.0
+
+q quit  ↑↓ move  Enter show  s/S sort  / filter  p promote  d demote  r retire
+";
+    assert_eq!(drawn(&screen(), 80, 8), want);
 }
 
 #[test]
