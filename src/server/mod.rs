@@ -83,6 +83,10 @@ pub enum Endpoint {
     Trades,
     /// Its predictions with what became of them.
     Predictions,
+    /// The bars of its stream.
+    Bars,
+    /// Its equity.
+    Equity,
     /// Its gates.
     Explain,
     /// Live dealing.
@@ -93,6 +97,10 @@ pub enum Endpoint {
     Events,
     /// Audit records.
     Audit,
+    /// Audit records in short.
+    Decisions,
+    /// Gaps and events of the session.
+    Feed,
     /// The description of this API.
     OpenApi,
     /// Moves a model to live.
@@ -140,11 +148,15 @@ routes! {
     GET "/api/v1/models/{model}" Model;
     GET "/api/v1/models/{model}/trades" Trades;
     GET "/api/v1/models/{model}/predictions" Predictions;
+    GET "/api/v1/models/{model}/bars" Bars;
+    GET "/api/v1/models/{model}/equity" Equity;
     GET "/api/v1/models/{model}/explain" Explain;
     GET "/api/v1/desk" Desk;
     GET "/api/v1/lifecycle" Lifecycle;
     GET "/api/v1/events" Events;
     GET "/api/v1/audit" Audit;
+    GET "/api/v1/decisions" Decisions;
+    GET "/api/v1/feed" Feed;
     GET "/api/v1/openapi.json" OpenApi;
     POST "/api/v1/models/{model}/promote" Promote;
     POST "/api/v1/models/{model}/demote" Demote;
@@ -222,10 +234,14 @@ fn configure(config: &mut web::ServiceConfig) {
             Endpoint::Model => route.to(answers::model),
             Endpoint::Trades => route.to(answers::trades),
             Endpoint::Predictions => route.to(answers::predictions),
+            Endpoint::Bars => route.to(answers::bars),
+            Endpoint::Equity => route.to(answers::equity),
             Endpoint::Explain => route.to(answers::explain),
             Endpoint::Desk => route.to(answers::desk),
             Endpoint::Lifecycle => route.to(answers::lifecycle),
             Endpoint::Events => route.to(events::events),
+            Endpoint::Decisions => route.to(answers::decisions),
+            Endpoint::Feed => route.to(answers::feed),
             Endpoint::Audit => route.to(answers::audit),
             Endpoint::OpenApi => route.to(answers::openapi),
             Endpoint::Promote => route.to(answers::promote),

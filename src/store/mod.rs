@@ -4,6 +4,7 @@
 //! [`entry`] alone; the stores see bytes.
 
 pub mod actor;
+pub mod charts;
 pub mod entry;
 mod growth;
 mod memory;
