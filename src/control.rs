@@ -4,8 +4,10 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use crate::domain::{Lineage, ModelId, UtcMicros};
-use crate::flow::{Board, Change, Explanation, LiveTradeRow, Nearness, PredictionRow, Row, ShortfallRow, TradeRow};
+use crate::domain::{Lineage, ModelId, Money, Price, UtcMicros};
+use crate::flow::{
+    Board, Change, Explanation, LiveTradeRow, Nearness, PredictionRow, Row, ShortfallRow, State, TradeRow,
+};
 
 /// What an operator can tell a running arena to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,6 +129,135 @@ pub const PREDICTIONS_LAST: usize = 200;
 /// The most predictions that are listed.
 pub const PREDICTIONS_MAX: usize = 5_000;
 
+/// Bars that are listed where nothing else is asked for.
+pub const BARS_LAST: usize = 300;
+/// The most bars that are listed.
+pub const BARS_MAX: usize = 2_000;
+/// Decisions, gaps and notes that are listed where nothing else is asked for.
+pub const RECORDS_LAST: usize = 100;
+/// The most decisions, gaps and notes that are listed.
+pub const RECORDS_MAX: usize = 1_000;
+/// The most points of an equity curve.
+pub const EQUITY_POINTS_MAX: usize = 1_000;
+
+/// The last bars of a model's stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BarsView {
+    /// Its market.
+    pub epic: String,
+    /// The length of its bars, such as `1m`.
+    pub resolution: String,
+    /// Oldest first.
+    pub bars: Vec<BarRow>,
+}
+
+/// A closed bar, in the columns of `resample`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "first, highest, lowest and last of bid and of offer")]
+pub struct BarRow {
+    pub start: UtcMicros,
+    pub end: UtcMicros,
+    pub bid_open: Price,
+    pub bid_high: Price,
+    pub bid_low: Price,
+    pub bid_close: Price,
+    pub offer_open: Price,
+    pub offer_high: Price,
+    pub offer_low: Price,
+    pub offer_close: Price,
+    pub quotes: u32,
+}
+
+/// What a model's closed trades came to, from its first to its last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EquityView {
+    /// Closed trades.
+    pub trades: u64,
+    /// In order of close; where there are too many, of each stretch the last, the highest and the lowest.
+    pub points: Vec<EquityPoint>,
+}
+
+/// Where the account stood after one trade.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EquityPoint {
+    /// When it was closed.
+    pub time: UtcMicros,
+    /// Which it was, from 1.
+    pub trade: u64,
+    /// Cumulated R.
+    pub r: f64,
+    /// Cumulated profit.
+    pub net_profit: Money,
+    /// How far the cumulated R was below its peak.
+    pub drawdown_r: f64,
+}
+
+/// An audit record in short; `/api/v1/audit` has the whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecisionRow {
+    /// Its number.
+    pub seq: u64,
+    /// Event time.
+    pub time: UtcMicros,
+    /// `register`, `eligible`, `promote` and so on.
+    pub kind: String,
+    /// What set it off: `episode`, `round`, `operator`, `configuration`, `seat`, `live`.
+    pub by: String,
+    /// Whom it is about; null where it is about all.
+    pub model: Option<String>,
+    /// The state before.
+    pub from: Option<State>,
+    /// The state after.
+    pub to: Option<State>,
+    /// Why.
+    pub reason: String,
+    /// Episodes that it was decided on; null where it was not on evidence.
+    pub episodes: Option<u64>,
+    /// Gates that did not pass then.
+    pub missed: Vec<String>,
+    /// The hash of the record before.
+    pub prev: String,
+    /// Its own.
+    pub hash: String,
+    /// Whether it bears a signature.
+    pub is_signed: bool,
+}
+
+/// What became of the feed: gaps and other events of the session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FeedView {
+    /// Oldest first.
+    pub gaps: Vec<GapRow>,
+    /// Oldest first.
+    pub notes: Vec<NoteRow>,
+    /// From when on these are all that there were; null: from the beginning.
+    pub since: Option<UtcMicros>,
+}
+
+/// Quotes that were missing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GapRow {
+    /// The last moment before it.
+    pub from: UtcMicros,
+    /// The first moment after it.
+    pub to: UtcMicros,
+    /// Whose quotes.
+    pub epics: Vec<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Something that happened to the session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoteRow {
+    /// Event time; null where it has none.
+    pub time: Option<UtcMicros>,
+    /// `fault`, `suspended`, `reloaded`, `warmed_up`, `rule` or `configured`.
+    pub kind: String,
+    /// A sentence.
+    pub text: String,
+}
+
 /// An arena as the surface sees it: a running one, or one at rest.
 pub trait Control: Send + Sync {
     /// The latest snapshot; cheap.
@@ -143,6 +274,18 @@ pub trait Control: Send + Sync {
 
     /// All about it; `model` may also be the id of one of its deals.
     fn model(&self, model: String) -> BoxFuture<'_, Result<ModelView, ControlError>>;
+
+    /// The last closed bars of its stream, oldest first, at most `last`.
+    fn bars(&self, model: String, last: usize) -> BoxFuture<'_, Result<BarsView, ControlError>>;
+
+    /// Its equity over all closed trades.
+    fn equity(&self, model: String) -> BoxFuture<'_, Result<EquityView, ControlError>>;
+
+    /// Audit records in short, of one model or of all, oldest first, at most `last`.
+    fn decisions(&self, model: Option<String>, last: usize) -> BoxFuture<'_, Result<Vec<DecisionRow>, ControlError>>;
+
+    /// The last gaps and notes of the session, at most `last` of each.
+    fn feed(&self, last: usize) -> BoxFuture<'_, Result<FeedView, ControlError>>;
 
     /// Audit records as the JSON they were hashed in, oldest first.
     fn audit(&self) -> BoxFuture<'_, Result<Vec<serde_json::Value>, ControlError>>;

@@ -498,6 +498,23 @@ pub struct Nearness {
     pub training_share: Option<f64>,
 }
 
+/// What may still come of a candidate: the bound from above, how much its episodes tell, and when a decision may come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outlook {
+    /// Anytime-valid upper bound of the mean at 95 %, gains cut at the cap, for this model alone; null where nothing is
+    /// known.
+    pub ucb95_r: Option<f64>,
+    /// Episodes that would tell as much of the mean if none resembled the ones before it; null where outcomes are not
+    /// kept.
+    pub effective_episodes: Option<f64>,
+    /// As [`Explanation`] has them.
+    pub expected_days_to_decision: Option<f64>,
+    /// See above.
+    pub expected_days_low: Option<f64>,
+    /// See above.
+    pub expected_days_high: Option<f64>,
+}
+
 /// A gate with its verdict, as `explain` lists it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateVerdict {
@@ -563,6 +580,9 @@ pub struct Board {
     /// The nearness gate of each row that has one, at the same place.
     #[serde(default)]
     pub nearness: Vec<Option<Arc<Nearness>>>,
+    /// What may still come of each row, at the same place.
+    #[serde(default)]
+    pub outlooks: Vec<Arc<Outlook>>,
     /// Lifecycle changes, oldest first, the last thousand.
     pub lifecycle: Vec<Arc<Change>>,
     /// Live dealing.

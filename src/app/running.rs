@@ -8,12 +8,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::director::{Director, Explain, Find, Operate, View, ViewSeat};
-use crate::control::{Command, Control, ControlError, Done, ModelView};
+use crate::control::{BarsView, Command, Control, ControlError, DecisionRow, Done, EquityView, FeedView, ModelView};
 use crate::domain::SeatIdx;
 use crate::flow::{Board, Explanation, PredictionRow, TradeRow};
 use crate::ledger::read_trades;
 use crate::store::actor::{Follow, Read, StoreActor};
-use crate::store::{Followed, Snapshots, Store, StoreError, views};
+use crate::store::{Followed, Snapshots, Store, StoreError, charts, views};
 
 /// The actors behind the server.
 pub(super) struct Running {
@@ -99,6 +99,45 @@ impl Control for Running {
         async move {
             let entry = self.director.send(Find(model)).await.map_err(gone)??;
             let read = Read(Box::new(move |store| views::predictions(store, &entry, last)));
+            self.store.send(read).await.map_err(gone)?.map_err(unread)
+        }
+        .boxed()
+    }
+
+    fn bars(&self, model: String, last: usize) -> BoxFuture<'_, Result<BarsView, ControlError>> {
+        async move {
+            let entry = self.director.send(Find(model)).await.map_err(gone)??;
+            let read = Read(Box::new(move |store| charts::bars(store, &entry, last)));
+            self.store.send(read).await.map_err(gone)?.map_err(unread)
+        }
+        .boxed()
+    }
+
+    fn equity(&self, model: String) -> BoxFuture<'_, Result<EquityView, ControlError>> {
+        async move {
+            let seat = self.director.send(Find(model)).await.map_err(gone)??.seat;
+            let read = Read(Box::new(move |store| read_trades(store, seat)));
+            let trades = self.store.send(read).await.map_err(gone)?.map_err(unread)?;
+            Ok(charts::equity(&trades))
+        }
+        .boxed()
+    }
+
+    fn decisions(&self, model: Option<String>, last: usize) -> BoxFuture<'_, Result<Vec<DecisionRow>, ControlError>> {
+        async move {
+            let model = match model {
+                Some(name) => Some(self.director.send(Find(name)).await.map_err(gone)??.model),
+                None => None,
+            };
+            let read = Read(Box::new(move |store| charts::decisions(store, model.as_deref(), last)));
+            self.store.send(read).await.map_err(gone)?.map_err(unread)
+        }
+        .boxed()
+    }
+
+    fn feed(&self, last: usize) -> BoxFuture<'_, Result<FeedView, ControlError>> {
+        async move {
+            let read = Read(Box::new(move |store| charts::feed(store, last)));
             self.store.send(read).await.map_err(gone)?.map_err(unread)
         }
         .boxed()

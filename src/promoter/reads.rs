@@ -1,5 +1,7 @@
 //! What the surface reads: the evidence half of a leaderboard row, the order of rows, and the gates explained.
 
+mod outlook;
+
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, FUTILITY_LEVEL};
 use super::gates::threshold;
 use super::reign::Reign;
 use super::slots::SlotPlace;
@@ -12,6 +12,7 @@ use crate::config::{EvidenceUnit, PromotionConfig};
 use crate::domain::{ContentHash, Micros, ModelId, Money, SeatIdx, UtcMicros};
 use crate::flow::State;
 use crate::statistics::performance::top_share;
+use crate::statistics::sharpe::effective_number;
 
 /// One outcome as evidence keeps it; of a round the number is its day.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,6 +103,8 @@ pub(super) struct Told {
     lcb95: Option<(u64, f64)>,
     lcb_family: Option<(u64, f64)>,
     top_share: Option<(u64, f64)>,
+    ucb95: Option<(u64, f64)>,
+    effective: Option<(u64, f64)>,
 }
 
 impl Seat {
@@ -159,6 +162,34 @@ impl Seat {
             }
         };
         Some(share).filter(|share| share.is_finite())
+    }
+
+    /// The upper bound at 95 %; `None` where nothing is known.
+    pub(super) fn ucb95(&self) -> Option<f64> {
+        let (n, told) = (self.evidence.n(), self.told.get());
+        let bound = match told.ucb95 {
+            Some((at, bound)) if at == n => bound,
+            _ => {
+                let bound = self.evidence.ucb_fast(FUTILITY_LEVEL);
+                self.told.set(Told { ucb95: Some((n, bound)), ..told });
+                bound
+            }
+        };
+        Some(bound).filter(|bound| n > 0 && *bound < self.evidence.cap_r())
+    }
+
+    /// Episodes that would tell as much if none resembled the ones before it; `None` where outcomes are not kept.
+    pub(super) fn effective_episodes(&self) -> Option<f64> {
+        let (n, told) = (self.evidence.n(), self.told.get());
+        let number = match told.effective {
+            Some((at, number)) if at == n => number,
+            _ => {
+                let number = effective_number(&self.xs());
+                self.told.set(Told { effective: Some((n, number)), ..told });
+                number
+            }
+        };
+        Some(number).filter(|_| n > 0 && self.episodes.len() as u64 == n)
     }
 
     /// Forgets what was told: keys changed.

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Surface;
-use crate::control::{Command, ControlError, PREDICTIONS_LAST, PREDICTIONS_MAX};
+use crate::control::{
+    BARS_LAST, BARS_MAX, Command, ControlError, PREDICTIONS_LAST, PREDICTIONS_MAX, RECORDS_LAST, RECORDS_MAX,
+};
 use crate::domain::ModelId;
 use crate::telemetry;
 
@@ -136,6 +138,54 @@ pub(super) async fn predictions(
             Fault::bad(&format!("the only parameter is last=N, {what}, at most {PREDICTIONS_MAX}")).answer()
         }
         (Err(fault), _) => fault.answer(),
+    }
+}
+
+pub(super) async fn bars(arena: Arena, path: Name, query: Result<web::Query<TradesQuery>, Error>) -> HttpResponse {
+    let last = query.map(|query| query.last.unwrap_or(BARS_LAST));
+    match (name(path), last) {
+        (Ok(name), Ok(last)) if last <= BARS_MAX => answer(arena.control.bars(name, last).await),
+        (Ok(_), _) => {
+            Fault::bad(&format!("the only parameter is last=N, the number of latest bars, at most {BARS_MAX}")).answer()
+        }
+        (Err(fault), _) => fault.answer(),
+    }
+}
+
+pub(super) async fn equity(arena: Arena, path: Name) -> HttpResponse {
+    match name(path) {
+        Ok(name) => answer(arena.control.equity(name).await),
+        Err(fault) => fault.answer(),
+    }
+}
+
+/// What may stand behind the `?` of decisions.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DecisionsQuery {
+    model: Option<String>,
+    last: Option<usize>,
+}
+
+pub(super) async fn decisions(arena: Arena, query: Result<web::Query<DecisionsQuery>, Error>) -> HttpResponse {
+    match query.map(web::Query::into_inner) {
+        Ok(DecisionsQuery { model, last }) if last.is_none_or(|last| last <= RECORDS_MAX) => {
+            answer(arena.control.decisions(model, last.unwrap_or(RECORDS_LAST)).await)
+        }
+        _ => {
+            let what = "the parameters are model=NAME and last=N, the number of latest records";
+            Fault::bad(&format!("{what}, at most {RECORDS_MAX}")).answer()
+        }
+    }
+}
+
+pub(super) async fn feed(arena: Arena, query: Result<web::Query<TradesQuery>, Error>) -> HttpResponse {
+    match query.map(|query| query.last.unwrap_or(RECORDS_LAST)) {
+        Ok(last) if last <= RECORDS_MAX => answer(arena.control.feed(last).await),
+        _ => {
+            let what = "the only parameter is last=N, the number of latest gaps and notes";
+            Fault::bad(&format!("{what}, at most {RECORDS_MAX}")).answer()
+        }
     }
 }
 

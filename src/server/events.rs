@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use super::Surface;
 use super::answers::problem;
 use crate::control::Control;
-use crate::flow::{Board, Change, Row};
+use crate::flow::{Board, Change, Outlook, Row};
 use crate::telemetry::metrics;
 
 /// The least time between two events to one reader.
@@ -124,6 +124,7 @@ fn full(board: &Board) -> Value {
         let mut patch = Map::new();
         patch.insert("id".to_owned(), Value::from(ids[idx].clone()));
         patch.extend(cells(row));
+        patch.extend(prospects(board, idx));
         patch.insert("curve".to_owned(), curve(board, idx));
         Value::Object(patch)
     });
@@ -171,7 +172,7 @@ fn difference(old: &Board, new: &Board) -> Option<Value> {
         let patch = match places.remove(id.as_str()) {
             Some(place) => row_difference(old, place, new, idx),
             None => {
-                let mut all: Map<String, Value> = cells(&new.rows[idx]).collect();
+                let mut all: Map<String, Value> = cells(&new.rows[idx]).chain(prospects(new, idx)).collect();
                 all.insert("curve".to_owned(), curve(new, idx));
                 all
             }
@@ -200,6 +201,8 @@ fn row_difference(old: &Board, place: usize, new: &Board, idx: usize) -> Map<Str
         let pairs = cells(&old.rows[place]).zip(cells(&new.rows[idx]));
         patch.extend(pairs.filter(|(before, after)| before != after).map(|(_, after)| after));
     }
+    let prospects = prospects(old, place).into_iter().zip(prospects(new, idx));
+    patch.extend(prospects.filter(|(before, after)| before != after).map(|(_, after)| after));
     let is_same_curve = match (old.curves.get(place), new.curves.get(idx)) {
         (Some(before), Some(after)) => Arc::ptr_eq(before, after),
         _ => false,
@@ -251,9 +254,29 @@ fn cells(row: &Row) -> impl Iterator<Item = (String, Value)> + use<> {
     .map(|(key, value)| (key.to_owned(), value))
 }
 
+/// What may still come of a row. Days have two digits: they move with every moment that passes, and are no better known.
+fn prospects(board: &Board, idx: usize) -> [(String, Value); 5] {
+    let none = Outlook::default();
+    let outlook = board.outlooks.get(idx).map_or(&none, AsRef::as_ref);
+    let rounded = |value: Option<f64>, digits| value.map_or(Value::Null, |value| with_digits(value, digits));
+    [
+        ("ucb95_r", rounded(outlook.ucb95_r, 6)),
+        ("effective_episodes", rounded(outlook.effective_episodes, 4)),
+        ("expected_days", rounded(outlook.expected_days_to_decision, 2)),
+        ("expected_days_low", rounded(outlook.expected_days_low, 2)),
+        ("expected_days_high", rounded(outlook.expected_days_high, 2)),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+}
+
 fn six_digits(value: f64) -> Value {
+    with_digits(value, 6)
+}
+
+fn with_digits(value: f64, digits: usize) -> Value {
     // Through text, because scaling by a power of ten would bring its own rounding.
-    format!("{value:.5e}").parse::<f64>().ok().filter(|v| v.is_finite()).map_or(Value::Null, Value::from)
+    let after = digits - 1;
+    format!("{value:.after$e}").parse::<f64>().ok().filter(|v| v.is_finite()).map_or(Value::Null, Value::from)
 }
 
 /// The sparkline of a row, thinned; the last point always stays.
@@ -326,6 +349,24 @@ mod tests {
         let old = board(vec![row("a@0#1", 1)]);
         let new = board(vec![Row { progress: Some(0.123_456_788), ..row("a@0#1", 1) }]);
         assert_eq!(difference(&old, &new), None);
+    }
+
+    #[test]
+    fn prospects_are_told_beside_the_cells_and_days_do_not_tremble() {
+        let outlook =
+            |days| Outlook { expected_days_to_decision: Some(days), ucb95_r: Some(0.5), ..Outlook::default() };
+        let mut old = board(vec![row("a@0#1", 1)]);
+        old.outlooks = vec![Arc::new(outlook(12.31))];
+        assert_eq!(
+            (&full(&old)["rows"][0]["expected_days"], &full(&old)["rows"][0]["ucb95_r"]),
+            (&json!(12.0), &json!(0.5))
+        );
+        let mut new = old.clone();
+        new.outlooks = vec![Arc::new(outlook(12.28))];
+        assert_eq!(difference(&old, &new), None);
+        new.outlooks = vec![Arc::new(outlook(11.4))];
+        let want = json!({"rows": [{"id": "a@0#1", "expected_days": 11.0}]});
+        assert_eq!(difference(&old, &new), Some(want));
     }
 
     #[test]

@@ -87,6 +87,10 @@ pub enum Endpoint {
     Trades,
     /// Its predictions with what became of them.
     Predictions,
+    /// The bars of its stream.
+    Bars,
+    /// Its equity.
+    Equity,
     /// Its gates.
     Explain,
     /// Live dealing.
@@ -105,6 +109,10 @@ pub enum Endpoint {
     Tail,
     /// The whole store.
     Backup,
+    /// Audit records in short.
+    Decisions,
+    /// Gaps and events of the session.
+    Feed,
     /// The description of this API.
     OpenApi,
     /// Moves a model to live.
@@ -152,6 +160,8 @@ routes! {
     GET "/api/v1/models/{model}" Model;
     GET "/api/v1/models/{model}/trades" Trades;
     GET "/api/v1/models/{model}/predictions" Predictions;
+    GET "/api/v1/models/{model}/bars" Bars;
+    GET "/api/v1/models/{model}/equity" Equity;
     GET "/api/v1/models/{model}/explain" Explain;
     GET "/api/v1/desk" Desk;
     GET "/api/v1/lifecycle" Lifecycle;
@@ -160,6 +170,8 @@ routes! {
     GET "/api/v1/report" Report;
     GET "/api/v1/export/{table}" Export;
     GET "/api/v1/tail" Tail;
+    GET "/api/v1/decisions" Decisions;
+    GET "/api/v1/feed" Feed;
     GET "/api/v1/openapi.json" OpenApi;
     POST "/api/v1/models/{model}/promote" Promote;
     POST "/api/v1/models/{model}/demote" Demote;
@@ -240,10 +252,14 @@ fn configure(config: &mut web::ServiceConfig) {
             Endpoint::Model => route.to(answers::model),
             Endpoint::Trades => route.to(answers::trades),
             Endpoint::Predictions => route.to(answers::predictions),
+            Endpoint::Bars => route.to(answers::bars),
+            Endpoint::Equity => route.to(answers::equity),
             Endpoint::Explain => route.to(answers::explain),
             Endpoint::Desk => route.to(answers::desk),
             Endpoint::Lifecycle => route.to(answers::lifecycle),
             Endpoint::Events => route.to(events::events),
+            Endpoint::Decisions => route.to(answers::decisions),
+            Endpoint::Feed => route.to(answers::feed),
             Endpoint::Audit => route.to(answers::audit),
             Endpoint::Report => route.to(bulk::report),
             Endpoint::Export => route.to(bulk::export),

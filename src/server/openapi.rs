@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Endpoint, ROUTES, RouteEntry};
-use crate::control::{PREDICTIONS_LAST, PREDICTIONS_MAX};
+use crate::control::{BARS_LAST, BARS_MAX, PREDICTIONS_LAST, PREDICTIONS_MAX, RECORDS_LAST, RECORDS_MAX};
 use crate::domain::BreakKind;
 
 /// The whole document.
@@ -68,10 +68,14 @@ fn operation(entry: &RouteEntry) -> Value {
         Endpoint::Predictions => {
             ("predictions", "Its last recorded predictions with what became of them, oldest first", "read")
         }
+        Endpoint::Bars => ("bars", "The last closed bars of its stream, oldest first", "read"),
+        Endpoint::Equity => ("equity", "Its equity and drawdown over all closed trades", "read"),
         Endpoint::Explain => ("explain", "Its gates with value, limit and verdict", "read"),
         Endpoint::Desk => ("desk", "Live dealing: state, profit, trades beside their paper twins", "read"),
         Endpoint::Lifecycle => ("lifecycle", "Changes of state, oldest first", "read"),
         Endpoint::Events => ("events", "The board as server-sent events", "read"),
+        Endpoint::Decisions => ("decisions", "Audit records in short, of one model or of all, oldest first", "read"),
+        Endpoint::Feed => ("feed", "The last gaps in the quotes and what else happened to the session", "read"),
         Endpoint::Audit => ("audit", "Audit records, oldest first", "read"),
         Endpoint::Report => {
             ("report", "The figures of a report over the whole store, as `arena report --json`", "read")
@@ -92,17 +96,23 @@ fn operation(entry: &RouteEntry) -> Value {
     operation.insert("operationId".to_owned(), json!(id));
     operation.insert("summary".to_owned(), json!(summary));
     operation.insert("tags".to_owned(), json!([tag]));
-    if matches!(entry.endpoint, Endpoint::Trades | Endpoint::Predictions) {
+    if let Some(limits) = limits_of_last(entry.endpoint) {
         let mut schema = json!({ "type": "integer", "minimum": 0 });
-        if entry.endpoint == Endpoint::Predictions {
-            schema["maximum"] = json!(PREDICTIONS_MAX);
-            schema["default"] = json!(PREDICTIONS_LAST);
+        if let Some((usual, most)) = limits {
+            schema["maximum"] = json!(most);
+            schema["default"] = json!(usual);
         }
-        let last = json!([{
+        let mut parameters = vec![json!({
             "name": "last", "in": "query", "required": false,
             "schema": schema, "description": "Only so many of the latest.",
-        }]);
-        operation.insert("parameters".to_owned(), last);
+        })];
+        if entry.endpoint == Endpoint::Decisions {
+            parameters.push(json!({
+                "name": "model", "in": "query", "required": false,
+                "schema": { "type": "string" }, "description": "Only those about this candidate.",
+            }));
+        }
+        operation.insert("parameters".to_owned(), Value::Array(parameters));
     }
     let query = |names: &[(&str, &str)]| -> Vec<Value> {
         let parameter = |(name, what): &(&str, &str)| json!({ "name": name, "in": "query", "required": false, "schema": { "type": "string" }, "description": what });
@@ -132,6 +142,17 @@ fn operation(entry: &RouteEntry) -> Value {
     Value::Object(operation)
 }
 
+/// Whether a route takes `last`, and then how many are usual and how many the most.
+fn limits_of_last(endpoint: Endpoint) -> Option<Option<(usize, usize)>> {
+    match endpoint {
+        Endpoint::Trades => Some(None),
+        Endpoint::Predictions => Some(Some((PREDICTIONS_LAST, PREDICTIONS_MAX))),
+        Endpoint::Bars => Some(Some((BARS_LAST, BARS_MAX))),
+        Endpoint::Decisions | Endpoint::Feed => Some(Some((RECORDS_LAST, RECORDS_MAX))),
+        _ => None,
+    }
+}
+
 fn body_schema(endpoint: Endpoint) -> Option<Value> {
     match endpoint {
         Endpoint::Promote => Some(schema_ref("Promotion")),
@@ -153,6 +174,10 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
         Endpoint::Model => json_of(schema_ref("Model")),
         Endpoint::Trades => list("Trade"),
         Endpoint::Predictions => list("Prediction"),
+        Endpoint::Bars => json_of(schema_ref("Bars")),
+        Endpoint::Equity => json_of(schema_ref("Equity")),
+        Endpoint::Decisions => list("Decision"),
+        Endpoint::Feed => json_of(schema_ref("Feed")),
         Endpoint::Explain => json_of(schema_ref("Explanation")),
         Endpoint::Desk => json_of(schema_ref("Desk")),
         Endpoint::Lifecycle => list("Change"),
@@ -171,14 +196,17 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
     let mut refer = |code: &str, name: &str| {
         answers.insert(code.to_owned(), json!({ "$ref": format!("#/components/responses/{name}") }));
     };
-    if tag == "command" || matches!(entry.endpoint, Endpoint::Trades | Endpoint::Export | Endpoint::Tail) {
+    if tag == "command"
+        || limits_of_last(entry.endpoint).is_some()
+        || matches!(entry.endpoint, Endpoint::Export | Endpoint::Tail)
+    {
         refer("400", "Invalid");
     }
     if tag == "command" {
         refer("401", "Unauthorized");
     }
     refer("403", "Forbidden");
-    if entry.path.contains("{model}") {
+    if entry.path.contains("{model}") || entry.endpoint == Endpoint::Decisions {
         refer("404", "NoSuchModel");
     }
     if tag == "command" {
@@ -189,7 +217,14 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
         || entry.path.contains("{model}")
         || matches!(
             entry.endpoint,
-            Endpoint::Ready | Endpoint::Events | Endpoint::Audit | Endpoint::Report | Endpoint::Export | Endpoint::Tail
+            Endpoint::Ready
+                | Endpoint::Events
+                | Endpoint::Audit
+                | Endpoint::Decisions
+                | Endpoint::Feed
+                | Endpoint::Report
+                | Endpoint::Export
+                | Endpoint::Tail
         );
     if can_be_unavailable {
         refer("503", "Unavailable");
@@ -269,6 +304,9 @@ fn schemas() -> Value {
     let mut event_row = row.to_vec();
     event_row.push(("id", text()));
     event_row.push(("curve", numbers()));
+    for figure in ["ucb95_r", "effective_episodes", "expected_days", "expected_days_low", "expected_days_high"] {
+        event_row.push((figure, number_or_null()));
+    }
 
     let mut all = Map::new();
     let mut put = |name: &str, schema: Value| all.insert(name.to_owned(), schema);
@@ -438,6 +476,64 @@ fn schemas() -> Value {
             ("training_share", number_or_null()),
         ]),
     );
+    let level = |name: &'static str| (name, decimal());
+    put(
+        "Bar",
+        object(&[
+            ("start", time()),
+            ("end", time()),
+            level("bid_open"),
+            level("bid_high"),
+            level("bid_low"),
+            level("bid_close"),
+            level("offer_open"),
+            level("offer_high"),
+            level("offer_low"),
+            level("offer_close"),
+            ("quotes", count()),
+        ]),
+    );
+    put("Bars", object(&[("epic", text()), ("resolution", text()), ("bars", list("Bar"))]));
+    put(
+        "EquityPoint",
+        object(&[
+            ("time", time()),
+            ("trade", count()),
+            ("r", number()),
+            ("net_profit", decimal()),
+            ("drawdown_r", number()),
+        ]),
+    );
+    put("Equity", object(&[("trades", count()), ("points", list("EquityPoint"))]));
+    put(
+        "Decision",
+        object(&[
+            ("seq", count()),
+            ("time", time()),
+            ("kind", text()),
+            ("by", text()),
+            ("model", text_or_null()),
+            ("from", or_null("State")),
+            ("to", or_null("State")),
+            ("reason", text()),
+            ("episodes", json!({ "type": ["integer", "null"], "minimum": 0 })),
+            ("missed", json!({ "type": "array", "items": { "type": "string" } })),
+            ("prev", text()),
+            ("hash", text()),
+            ("is_signed", flag()),
+        ]),
+    );
+    put(
+        "Gap",
+        object(&[
+            ("from", time()),
+            ("to", time()),
+            ("epics", json!({ "type": "array", "items": { "type": "string" } })),
+            ("reason", text()),
+        ]),
+    );
+    put("Note", object(&[("time", or_null("Time")), ("kind", text()), ("text", text())]));
+    put("Feed", object(&[("gaps", list("Gap")), ("notes", list("Note")), ("since", or_null("Time"))]));
     put("DataOrigin", object(&[("name", text()), ("sha256", text()), ("range", text())]));
     put(
         "Lineage",

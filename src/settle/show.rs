@@ -19,6 +19,7 @@ impl Settlement {
         let mut curves = Vec::with_capacity(order.len());
         let mut nearness = Vec::with_capacity(order.len());
         let (watched, variance) = (self.promoter.watch_list(), self.promoter.cross_variance());
+        let mut outlooks = Vec::with_capacity(order.len());
         let waiting = self.unregistered.iter().copied();
         for (at, seat) in order.into_iter().chain(waiting).enumerate() {
             let rank = u32::try_from(at + 1).unwrap_or(u32::MAX);
@@ -29,6 +30,7 @@ impl Settlement {
                 }
                 rows.push(Arc::new(row));
                 nearness.push(self.nearness(seat).map(Arc::new));
+                outlooks.push(Arc::new(self.state(seat).map(|_| self.promoter.outlook(seat)).unwrap_or_default()));
                 curves.push(Arc::new(self.summaries.get(&seat).map(|s| s.curve.clone()).unwrap_or_default()));
             }
         }
@@ -39,6 +41,7 @@ impl Settlement {
             rows,
             curves,
             nearness,
+            outlooks,
             lifecycle: self.lifecycle.clone(),
             desk: self.desk.view(),
             health: Health {

@@ -124,6 +124,18 @@ pub fn autocorrelations(xs: &[f64], lags: usize) -> Vec<f64> {
         .collect()
 }
 
+/// Independent observations that would tell as much of the mean: `n / (1 + 2 Σ rho)`, summed over the lags before the first
+/// whose autocorrelation cannot be told from 0 (`rho ≤ 2/√n`). Never more than there are.
+#[must_use]
+pub fn effective_number(xs: &[f64]) -> f64 {
+    let n = xs.len() as f64;
+    let mean = xs.iter().sum::<f64>() / n;
+    let centred: Vec<f64> = xs.iter().map(|x| x - mean).collect();
+    let variance = dot(&centred, &centred);
+    let correlations = (1..xs.len()).map(|lag| dot(&centred[..xs.len() - lag], &centred[lag..]) / variance);
+    n / (1.0 + 2.0 * correlations.take_while(|rho| *rho > 2.0 / n.sqrt()).sum::<f64>())
+}
+
 /// Lo's `eta(q)`: what a ratio is multiplied by when `q` observations are added up, given the autocorrelations of lags 1
 /// on (at least `q − 1` of them). Without any it is the root of `q`.
 #[must_use]
@@ -213,6 +225,19 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_repeats_itself_tells_less() {
+        // Four runs of 25: mean 0, rho_1 = (96 - 3)/100, and so on down a line; far less than a hundred.
+        let runs: Vec<f64> = (0..100).map(|k| if k / 25 % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let rho = |lag: f64| (100.0 - lag - 6.0 * lag) / 100.0;
+        let want = 100.0 / (1.0 + 2.0 * (1..12).map(|lag| rho(f64::from(lag))).sum::<f64>());
+        assert!((effective_number(&runs) - want).abs() < 1e-9, "{} {want}", effective_number(&runs));
+        let alternating: Vec<f64> = (0..100).map(|k| f64::from(k % 2)).collect();
+        for all in [&alternating[..], &[3.0; 7], &[1.0], &[]] {
+            assert!((effective_number(all) - all.len() as f64).abs() < 1e-12, "{all:?}");
+        }
+    }
 
     #[test]
     fn quantiles_undo_the_distribution() {

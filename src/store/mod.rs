@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod archive;
+pub mod charts;
 pub mod entry;
 mod growth;
 mod memory;

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::entry::{DeskEntry, Seal, read_lane};
-use super::{Lane, Sled, Store, StoreError};
-use crate::control::{Command, Control, ControlError, Done, ModelView};
+use super::{Lane, Sled, Store, StoreError, charts};
+use crate::control::{BarsView, Command, Control, ControlError, DecisionRow, Done, EquityView, FeedView, ModelView};
 use crate::domain::{ContentHash, Lineage, Micros, ModelId, Resolution, SeatIdx, Trade, UtcMicros};
 use crate::flow::{Board, Change, Explanation, PredictionRow, Row, State, TradeRow};
 use crate::ledger::{Predicted, StreamLanes, read_predictions, read_trades};
@@ -356,6 +356,31 @@ impl Control for AtRest {
 
     fn model(&self, model: String) -> BoxFuture<'_, Result<ModelView, ControlError>> {
         Box::pin(ready(self.view_of(&model)))
+    }
+
+    fn bars(&self, model: String, last: usize) -> BoxFuture<'_, Result<BarsView, ControlError>> {
+        let bars = || charts::bars(&**self.store(), self.find(&model)?, last).map_err(|e| unavailable(&e));
+        Box::pin(ready(bars()))
+    }
+
+    fn equity(&self, model: String) -> BoxFuture<'_, Result<EquityView, ControlError>> {
+        let equity = || {
+            let seat = self.find(&model)?.seat;
+            read_trades(&**self.store(), seat).map(|trades| charts::equity(&trades)).map_err(|e| unavailable(&e))
+        };
+        Box::pin(ready(equity()))
+    }
+
+    fn decisions(&self, model: Option<String>, last: usize) -> BoxFuture<'_, Result<Vec<DecisionRow>, ControlError>> {
+        let decisions = || {
+            let seat = model.map(|name| self.find(&name)).transpose()?;
+            charts::decisions(&**self.store(), seat.map(|seat| seat.model.as_str()), last).map_err(|e| unavailable(&e))
+        };
+        Box::pin(ready(decisions()))
+    }
+
+    fn feed(&self, last: usize) -> BoxFuture<'_, Result<FeedView, ControlError>> {
+        Box::pin(ready(charts::feed(&**self.store(), last).map_err(|e| unavailable(&e))))
     }
 
     fn audit(&self) -> BoxFuture<'_, Result<Vec<Value>, ControlError>> {

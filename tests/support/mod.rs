@@ -6,12 +6,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
-use arena::control::{Command, Control, ControlError, Done, ModelView};
+use arena::control::{
+    BarRow, BarsView, Command, Control, ControlError, DecisionRow, Done, EquityPoint, EquityView, FeedView, GapRow,
+    ModelView, NoteRow,
+};
 use arena::domain::{
     BreakKind, CloseReason, DataOrigin, Direction, Lineage, ModelId, Money, Price, SeatIdx, Shortfall, Size, UtcMicros,
 };
 use arena::flow::{
-    Board, BreakRow, Change, DeskView, Explanation, GateVerdict, Health, LiveTradeRow, Nearness, PositionRow,
+    Board, BreakRow, Change, DeskView, Explanation, GateVerdict, Health, LiveTradeRow, Nearness, Outlook, PositionRow,
     PredictionRow, Row, ShortfallRow, State, TradeRow, Verdict,
 };
 use futures_util::future::{BoxFuture, ready};
@@ -50,6 +53,13 @@ fn price(value: f64) -> Price {
     format!("{value:.5}").parse().expect("five decimals are exact")
 }
 
+/// Where the made-up market stands at a time: two slow waves, and a fast one that looks like noise.
+fn level(time: UtcMicros) -> f64 {
+    let minutes = (time.0 - START) as f64 / 6e7;
+    let noise = ((minutes * 12.9898).sin() * 43_758.545_3).fract();
+    1.3867 + 0.0013 * (minutes / 83.0).sin() + 0.0006 * (minutes / 17.0).cos() + 0.000_12 * noise
+}
+
 impl DemoControl {
     /// An arena of `n_rows` candidates in the middle of its work; none: one that waits for its first bar.
     pub(crate) fn new(n_rows: usize) -> Arc<Self> {
@@ -76,6 +86,17 @@ impl DemoControl {
         self.board().rows[0].episodes
     }
 
+    /// A candidate that is live.
+    pub(crate) fn live_model(&self) -> String {
+        self.board()
+            .rows
+            .iter()
+            .find(|row| row.state == State::Live)
+            .expect("the double has a champion")
+            .model
+            .to_string()
+    }
+
     /// Lets a minute of event time pass: one row in five trades.
     pub(crate) fn step(&self) {
         self.update(|board| {
@@ -100,6 +121,40 @@ impl DemoControl {
                 board.curves[idx] = Arc::new(curve);
             }
         });
+    }
+
+    fn made_up_trades(&self, row: &Row) -> Vec<TradeRow> {
+        let n = row.episodes as i64;
+        let end = self.board().time.unwrap_or(UtcMicros(START)).0;
+        let trade = |number: i64| {
+            let opened = UtcMicros(end - (n - number) * 240_000_000);
+            let closed = UtcMicros(opened.0 + 147_250_000);
+            let direction = if number % 3 == 0 { Direction::Short } else { Direction::Long };
+            let sign = if number % 3 == 0 { -1.0 } else { 1.0 };
+            let (entry, exit) = (level(opened), level(closed));
+            let points = sign * (exit - entry) * 10_000.0;
+            TradeRow {
+                model: row.model.clone(),
+                ticket: row.ticket.clone(),
+                deal_id: format!("P{}-{}", row.rank, number + 1),
+                epic: row.epic.clone(),
+                direction,
+                size: Size::from_micros(1_000_000),
+                opened,
+                closed,
+                open_level: price(entry),
+                close_level: price(exit),
+                stop_level: price(entry - sign * 0.001),
+                limit_level: price(entry + sign * 0.002),
+                reason: [CloseReason::Time, CloseReason::Stop, CloseReason::Limit][number as usize % 3],
+                profit: money(points),
+                costs: money(0.12),
+                r: points / 10.0,
+                y_pred: Some(1.000_12),
+                y_true: Some(1.0 + points / 13_867.0),
+            }
+        };
+        (0..n).map(trade).collect()
     }
 
     fn find(&self, name: &str) -> Result<(Arc<Row>, Arc<Vec<f32>>), ControlError> {
@@ -131,6 +186,15 @@ fn fill(board: &mut Board, n_rows: usize, seed: &AtomicU64) {
     cards.sort_by(|a, b| b.0.progress.unwrap_or(-9.0).total_cmp(&a.0.progress.unwrap_or(-9.0)));
     for (place, (mut row, curve)) in cards.into_iter().enumerate() {
         row.rank = place as u32 + 1;
+        let n = row.episodes as f64;
+        let days = row.progress.filter(|p| *p > 0.02).map(|p| (12.0 * (1.0 - p) / p).clamp(0.0, 4_000.0));
+        board.outlooks.push(Arc::new(Outlook {
+            ucb95_r: row.mean_r.map(|mean| mean + 2.1 / n.sqrt()).filter(|bound| *bound < 3.0),
+            effective_episodes: (n > 0.0 && !row.flags.contains(&"no_slot".to_owned())).then_some((n * 0.83).round()),
+            expected_days_to_decision: days,
+            expected_days_low: days.map(|days| days * 0.6),
+            expected_days_high: days.filter(|days| *days < 60.0).map(|days| days * 1.9),
+        }));
         board.rows.push(Arc::new(row));
         board.curves.push(Arc::new(curve));
     }
@@ -305,39 +369,13 @@ impl Control for DemoControl {
     }
 
     fn trades(&self, model: String) -> BoxFuture<'_, Result<Vec<TradeRow>, ControlError>> {
-        Box::pin(ready(self.find(&model).map(|(row, _)| {
-            (0..row.episodes as i64)
-                .map(|number| {
-                    let is_win = (number * 7 + 3) % 11 < 6;
-                    let opened = UtcMicros(START + number * 240_000_000);
-                    TradeRow {
-                        model: row.model.clone(),
-                        ticket: row.ticket.clone(),
-                        deal_id: format!("P{}-{}", row.rank, number + 1),
-                        epic: row.epic.clone(),
-                        direction: if number % 3 == 0 { Direction::Short } else { Direction::Long },
-                        size: Size::from_micros(1_000_000),
-                        opened,
-                        closed: UtcMicros(opened.0 + 147_250_000),
-                        open_level: price(1.38676),
-                        close_level: price(if is_win { 1.38876 } else { 1.38576 }),
-                        stop_level: price(1.38576),
-                        limit_level: price(1.38876),
-                        reason: if is_win { CloseReason::Limit } else { CloseReason::Stop },
-                        profit: money(if is_win { 9.88 } else { -10.12 }),
-                        costs: money(0.12),
-                        r: if is_win { 0.988 } else { -1.012 },
-                        y_pred: Some(1.000_12),
-                        y_true: Some(if is_win { 1.001_44 } else { 0.999_28 }),
-                    }
-                })
-                .collect()
-        })))
+        Box::pin(ready(self.find(&model).map(|(row, _)| self.made_up_trades(&row))))
     }
 
     fn predictions(&self, model: String, last: usize) -> BoxFuture<'_, Result<Vec<PredictionRow>, ControlError>> {
         Box::pin(ready(self.find(&model).map(|(row, _)| {
             let n = 240_i64.min(last as i64);
+            let end = self.board().time.unwrap_or(UtcMicros(START)).0;
             (0..n)
                 .map(|number| {
                     let (wave, came) = ((number as f64 * 0.7).sin(), (number as f64 * 1.9).cos());
@@ -346,7 +384,7 @@ impl Control for DemoControl {
                         model: row.model.clone(),
                         ticket: row.ticket.clone(),
                         epic: row.epic.clone(),
-                        time: UtcMicros(START + number * 60_000_000),
+                        time: UtcMicros(end - (n - number) * 60_000_000),
                         signal: signal.filter(|_| number % 9 != 4),
                         acted: signal.is_some() && number % 9 == 0,
                         abstained: number % 9 == 4,
@@ -360,23 +398,35 @@ impl Control for DemoControl {
     }
 
     fn explain(&self, model: String) -> BoxFuture<'_, Result<Explanation, ControlError>> {
-        let gate = |gate: &str, value, limit, verdict| GateVerdict {
+        let at_least = |gate: &str, value: Option<f64>, limit: f64| {
+            let missing = value.map(|value| (limit - value).max(0.0));
+            let verdict = match missing {
+                None => Verdict::Unknown,
+                Some(missing) if missing > 0.0 => Verdict::Fail,
+                Some(_) => Verdict::Pass,
+            };
+            GateVerdict { gate: gate.to_owned(), value, limit: Some(limit), verdict, missing }
+        };
+        let passed = |gate: &str, value: f64, limit: Option<f64>| GateVerdict {
             gate: gate.to_owned(),
-            value,
+            value: Some(value),
             limit,
-            verdict,
-            missing: None,
+            verdict: Verdict::Pass,
+            missing: Some(0.0),
         };
         Box::pin(ready(self.find(&model).map(|(row, _)| Explanation {
             model: row.model.clone(),
             state: row.state,
             gates: vec![
-                gate("G1 evidence", row.log10_e, Some(3.2), Verdict::Pass),
-                gate("G2 lower bound", row.lcb95_r, Some(0.0), Verdict::Fail),
-                gate("G3 episodes", Some(row.episodes as f64), Some(100.0), Verdict::Pass),
-                gate("G4 days", Some(12.4), Some(20.0), Verdict::Fail),
-                gate("G10 drawdown", Some(row.max_drawdown_r), Some(25.0), Verdict::Pass),
-                gate("G11 correlation", None, Some(0.7), Verdict::Unknown),
+                at_least("G1 evidence", row.progress.map(|progress| progress * 3.689), 3.689),
+                at_least("G2 episodes", Some(row.episodes as f64), 100.0),
+                at_least("G3 days", Some(12.4), 20.0),
+                at_least("G4 active days", Some(9.0), 10.0),
+                passed("G5 drawdown", row.max_drawdown_r, None),
+                at_least("G6 deflated sharpe", None, 0.95),
+                passed("G7 decay", 1.4, Some(500.0)),
+                at_least("G8 family bound", row.lcb95_r, 0.0),
+                passed("G10 faults", 0.0, Some(0.0)),
             ],
             expected_days_to_decision: Some(8.6),
             expected_days_low: Some(6.0),
@@ -440,6 +490,101 @@ impl Control for DemoControl {
                 row: (*row).clone(),
             }
         })))
+    }
+
+    fn bars(&self, model: String, last: usize) -> BoxFuture<'_, Result<BarsView, ControlError>> {
+        let end = self.board().time.unwrap_or(UtcMicros(START)).0;
+        Box::pin(ready(self.find(&model).map(|(row, _)| {
+            let bar = |back: i64| {
+                let start = UtcMicros(end - (back + 1) * 60_000_000);
+                let at: Vec<f64> = (0..6).map(|part| level(UtcMicros(start.0 + part * 12_000_000))).collect();
+                let high = at.iter().copied().fold(f64::MIN, f64::max);
+                let low = at.iter().copied().fold(f64::MAX, f64::min);
+                let (bid, offer) = (|mid: f64| price(mid - 0.000_05), |mid: f64| price(mid + 0.000_05));
+                BarRow {
+                    start,
+                    end: UtcMicros(end - back * 60_000_000),
+                    bid_open: bid(at[0]),
+                    bid_high: bid(high),
+                    bid_low: bid(low),
+                    bid_close: bid(at[5]),
+                    offer_open: offer(at[0]),
+                    offer_high: offer(high),
+                    offer_low: offer(low),
+                    offer_close: offer(at[5]),
+                    quotes: 57,
+                }
+            };
+            let bars = (0..900.min(last as i64)).rev().map(bar).collect();
+            BarsView { epic: row.epic.clone(), resolution: "1m".to_owned(), bars }
+        })))
+    }
+
+    fn equity(&self, model: String) -> BoxFuture<'_, Result<EquityView, ControlError>> {
+        Box::pin(ready(self.find(&model).map(|(row, _)| {
+            let (mut r, mut peak, mut net_profit) = (0.0, 0.0_f64, Money::ZERO);
+            let trades = self.made_up_trades(&row);
+            let points = (1..).zip(&trades).map(|(trade, closed)| {
+                r += closed.r;
+                peak = peak.max(r);
+                net_profit += closed.profit;
+                EquityPoint { time: closed.closed, trade, r, net_profit, drawdown_r: peak - r }
+            });
+            EquityView { trades: trades.len() as u64, points: points.collect() }
+        })))
+    }
+
+    fn decisions(&self, model: Option<String>, last: usize) -> BoxFuture<'_, Result<Vec<DecisionRow>, ControlError>> {
+        let board = self.board();
+        let known = model.map_or(Ok(None), |name| self.find(&name).map(|(row, _)| Some(row.model.clone())));
+        Box::pin(ready(known.map(|model| {
+            let row = |(seq, change): (u64, &Arc<Change>)| DecisionRow {
+                seq,
+                time: change.time,
+                kind: format!("{:?}", change.to).to_lowercase(),
+                by: if seq % 2 == 0 { "operator" } else { "episode" }.to_owned(),
+                model: Some(change.model.to_string()),
+                from: Some(change.from),
+                to: Some(change.to),
+                reason: change.reason.clone(),
+                episodes: (seq > 1).then_some(40 + seq),
+                missed: if seq % 3 == 0 { vec!["G3 days".to_owned()] } else { Vec::new() },
+                prev: format!("{seq:064x}"),
+                hash: format!("{:064x}", seq + 1),
+                is_signed: true,
+            };
+            let all = (0..).zip(&board.lifecycle).map(row);
+            let mut rows: Vec<DecisionRow> = all
+                .filter(|row| model.is_none() || row.model.as_deref() == model.as_ref().map(ModelId::as_str))
+                .collect();
+            rows.drain(..rows.len().saturating_sub(last));
+            rows
+        })))
+    }
+
+    fn feed(&self, last: usize) -> BoxFuture<'_, Result<FeedView, ControlError>> {
+        if self.board().rows.is_empty() {
+            return Box::pin(ready(Ok(FeedView::default())));
+        }
+        let gap = |minute: i64, reason: &str| GapRow {
+            from: UtcMicros(START + minute * 60_000_000),
+            to: UtcMicros(START + minute * 60_000_000 + 187_000_000),
+            epics: EPICS.map(str::to_owned).to_vec(),
+            reason: reason.to_owned(),
+        };
+        let mut gaps = vec![gap(212, "the connection to the stream was lost"), gap(702, "no answer <b>in time</b>")];
+        gaps.drain(..gaps.len().saturating_sub(last));
+        let note = |minute: i64, kind: &str, text: &str| NoteRow {
+            time: Some(UtcMicros(START + minute * 60_000_000)),
+            kind: kind.to_owned(),
+            text: text.to_owned(),
+        };
+        let notes = vec![
+            note(0, "configured", "configuration 5f5f5f5f5f5f is in force"),
+            note(1, "warmed_up", "windows began with 30 bars of yahoo/EURUSD=X/1m"),
+            note(842, "suspended", &format!("{ODD_NAME}: its model predicted something that is not finite")),
+        ];
+        Box::pin(ready(Ok(FeedView { gaps, notes, since: None })))
     }
 
     fn audit(&self) -> BoxFuture<'_, Result<Vec<serde_json::Value>, ControlError>> {
