@@ -9,8 +9,10 @@ use tokio::sync::broadcast;
 
 use super::{Commit, Followed, Retention, Store, StoreError};
 
-/// How often retention looks.
-const UPKEEP_EVERY: Duration = Duration::from_secs(20);
+/// How often retention looks,
+const UPKEEP_EVERY: Duration = Duration::from_secs(120);
+/// and when again where there was more to do than one pass does.
+const UPKEEP_AGAIN: Duration = Duration::from_secs(1);
 
 /// Commits that a slow follower may be behind.
 const COMMITS_BEHIND: usize = 256;
@@ -35,6 +37,18 @@ impl StoreActor {
     pub fn keeping(self, retention: Retention) -> Self {
         Self { retention, ..self }
     }
+
+    fn upkeep(&mut self, context: &mut Context<Self>) {
+        let again = match self.retention.apply(&mut *self.store) {
+            Ok(true) => UPKEEP_AGAIN,
+            Ok(false) => UPKEEP_EVERY,
+            Err(error) => {
+                tracing::error!(%error, "retention: nothing was deleted");
+                UPKEEP_EVERY
+            }
+        };
+        context.run_later(again, Self::upkeep);
+    }
 }
 
 impl Actor for StoreActor {
@@ -44,11 +58,7 @@ impl Actor for StoreActor {
         // The director waits for each commit; readers come one a request.
         context.set_mailbox_capacity(64);
         if !self.retention.is_off() {
-            context.run_interval(UPKEEP_EVERY, |actor, _| {
-                if let Err(error) = actor.retention.apply(&mut *actor.store) {
-                    tracing::error!(%error, "retention: nothing was deleted");
-                }
-            });
+            context.run_later(UPKEEP_AGAIN, Self::upkeep);
         }
     }
 }

@@ -13,6 +13,7 @@ use std::io::Write;
 
 use sha2::{Digest, Sha256};
 
+use super::retention::PROGRESS;
 use super::{Commit, JournalHash, Lane, Store, StoreError, journal_hash};
 
 const MAGIC: &[u8] = b"arena store 1\n";
@@ -39,7 +40,7 @@ pub fn write(store: &dyn Store, out: &mut dyn Write) -> Result<String, StoreErro
             out.put(&[b"B", &lane.key(), &length.to_be_bytes(), &block])?;
         }
     }
-    for name in store.records()? {
+    for name in records_of(store)? {
         let value = store.record(&name)?.unwrap_or_default();
         let name_length = u16::try_from(name.len()).map_err(|_| failed("a record's name is too long"))?;
         let length = u32::try_from(value.len()).map_err(|_| failed("a record is too long"))?;
@@ -66,11 +67,16 @@ pub fn copy(from: &dyn Store, to: &mut dyn Store) -> Result<String, StoreError> 
             target.block(lane, block)?;
         }
     }
-    for name in from.records()? {
+    for name in records_of(from)? {
         let value = from.record(&name)?.unwrap_or_default();
         target.record(name, value)?;
     }
     target.finish(&journal.finish())
+}
+
+/// Every record but the one that goes by the numbers of blocks, which a copy counts anew.
+fn records_of(store: &dyn Store) -> Result<impl Iterator<Item = String>, StoreError> {
+    Ok(store.records()?.into_iter().filter(|name| name != PROGRESS))
 }
 
 fn failed(why: impl std::fmt::Display) -> StoreError {
@@ -296,6 +302,22 @@ mod tests {
         }
         let mut to = Memory::default();
         assert_eq!(copy(&from, &mut to).expect("memory"), hash);
+    }
+
+    #[test]
+    fn what_goes_by_numbers_of_blocks_stays_behind() {
+        let mut from = store();
+        let records = vec![(PROGRESS.to_owned(), b"{}".to_vec())];
+        from.commit(Commit { blocks: Vec::new(), records }).expect("memory");
+        let (mut bytes, mut copied, mut unpacked) = (Vec::new(), Memory::default(), Memory::default());
+        write(&from, &mut bytes).expect("memory");
+        copy(&from, &mut copied).expect("memory");
+        let mut unpack = Unpack::new(&mut unpacked);
+        unpack.push(&bytes).and_then(|()| unpack.finish()).expect("a whole stream");
+        for to in [copied, unpacked] {
+            assert_eq!(to.record(PROGRESS).expect("memory"), None);
+            assert_eq!(to.records().expect("memory").len() + 1, from.records().expect("memory").len());
+        }
     }
 
     #[test]

@@ -15,8 +15,8 @@ use super::{Commit, Lane, Store, StoreError};
 use crate::domain::{Micros, Tick, UtcMicros};
 
 /// The record of how far each lane was gone through, as JSON.
-const PROGRESS: &str = "upkeep";
-/// Blocks looked at in one pass, so that no bar waits long.
+pub(super) const PROGRESS: &str = "upkeep";
+/// Blocks gone through in one pass, so that no bar waits long.
 const BLOCKS_MAX: usize = 256;
 /// Blocks by which the size of a lane is estimated.
 const SAMPLE: usize = 16;
@@ -152,8 +152,8 @@ impl Pass {
                 at += 1;
                 continue;
             };
-            self.left -= 1;
             match cut(lane, &block, before)? {
+                // Not counted: with many lanes, the first ones would take all of every pass.
                 Cut::Stop => break,
                 Cut::Keep => {}
                 Cut::Out { left, entries, from, to, bytes } => {
@@ -161,6 +161,7 @@ impl Pass {
                     self.changes.push((lane, at, left));
                 }
             }
+            self.left -= 1;
             *too_much = too_much.saturating_sub(1);
             at += 1;
         }
