@@ -90,8 +90,8 @@ fn run_arena(
         heeds_signals: false,
         wants_result: false,
         on_tick: None,
+        clock: Some(clock),
         abroad: Some(Abroad {
-            clock,
             broker: connection.broker,
             account: "the simulator".to_owned(),
             rules: connection.rules,

@@ -151,6 +151,7 @@ fn run_here(variant: Variant) -> Value {
         heeds_signals: false,
         wants_result: std::env::var_os("ARENA_BENCH_HASH").is_some(),
         on_tick: None,
+        clock: None,
         abroad: None,
     };
     let outcome = app::run(plan).expect("a run over ready-made bars succeeds");

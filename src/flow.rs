@@ -3,13 +3,16 @@
 //! A round is the closing of one or more bars at one event time, with every quote accepted since the round before.
 //! A slice is a run of rounds in one message: one live, up to 1,024 in replay. No result depends on where slices are cut.
 
+mod live;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::live::{BreakRow, DeskView, LiveTradeRow, ShortfallRow};
 use crate::domain::{
-    Bar, BreakKind, Direction, EpicIdx, ModelId, Money, OpenPosition, PastBar, Price, PriceDelta, SeatIdx, Shortfall,
-    Size, Span, StreamIdx, Tick, UtcMicros,
+    Bar, Direction, EpicIdx, ModelId, Money, OpenPosition, PastBar, Price, SeatIdx, Size, Span, StreamIdx, Tick,
+    UtcMicros,
 };
 
 /// The quotes of one epic in one round.
@@ -237,6 +240,9 @@ pub struct LedgerSummary {
     /// Those that the nearness gate kept from a stance.
     #[serde(default)]
     pub abstentions: u64,
+    /// What was bought and sold in closed trades, in the currency.
+    #[serde(default)]
+    pub turnover: f64,
     /// What is open.
     pub position: Option<OpenPosition>,
     /// Cumulated R after each of the last closed trades, oldest first: the sparkline.
@@ -263,6 +269,7 @@ impl LedgerSummary {
             refused: 0,
             predictions: 0,
             abstentions: 0,
+            turnover: 0.0,
             position: None,
             curve: Vec::new(),
         }
@@ -310,6 +317,71 @@ pub struct Row {
     pub open_position: Option<PositionRow>,
     /// Words such as `no_slot`, `floor_breach`, `override`.
     pub flags: Vec<String>,
+    /// All else that is known of it; null before its registration.
+    #[serde(default)]
+    pub statistics: Option<Statistics>,
+}
+
+/// The further figures of a row; what is undefined or infinite is null. None of them but the bound is right at all times
+/// at once: they describe.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// The alpha slot that it holds.
+    pub slot: Option<u32>,
+    /// What it started with there.
+    pub start_wealth: Option<f64>,
+    /// Days of event time since its first counted episode was opened.
+    pub days: Option<f64>,
+    /// UTC days on which a counted episode was closed.
+    pub active_days: u32,
+    /// Episodes a day.
+    pub episodes_per_day: Option<f64>,
+    /// Lower bound of the mean at the level of the gate, as G8 looks at it.
+    pub lcb_family_r: Option<f64>,
+    /// Standard deviation of an outcome, in R.
+    pub sd_r: Option<f64>,
+    /// Mean over standard deviation of an outcome.
+    pub sharpe: Option<f64>,
+    /// The same of days, a year (252 trading days); days without a trade count as 0.
+    pub sharpe_annual: Option<f64>,
+    /// The same by Lo's factor, where neighbouring days are correlated by more than 0.1 either way.
+    pub sharpe_annual_lo: Option<f64>,
+    /// Mean over the downside deviation of an outcome.
+    pub sortino: Option<f64>,
+    /// Growth of the capital a year over the deepest drawdown, both of closed trades.
+    pub calmar: Option<f64>,
+    /// Probability that the true Sharpe ratio is above 0.
+    pub psr: Option<f64>,
+    /// The same against the best of all trials without an edge, by the null variance 1/n: gate G6.
+    pub dsr: Option<f64>,
+    /// The same by the variance of the ratios of all rows with thirty outcomes.
+    pub dsr_cross: Option<f64>,
+    /// Outcomes that make the ratio significant at 95 %.
+    pub min_track_record: Option<f64>,
+    /// How far the cumulated R is below its peak now.
+    pub drawdown_r: f64,
+    /// The same in percent of `[promotion] capital`.
+    pub drawdown_pct: Option<f64>,
+    /// The deepest, in percent of `[promotion] capital`.
+    pub max_drawdown_pct: Option<f64>,
+    /// Wins over wins and losses.
+    pub win_rate_decided: Option<f64>,
+    /// Wilson's interval of wins over all at 95 %, for one look.
+    pub win_rate_low: Option<f64>,
+    /// See `win_rate_low`.
+    pub win_rate_high: Option<f64>,
+    /// Mean win over mean loss.
+    pub payoff_ratio: Option<f64>,
+    /// What is bought and sold in a day over the average equity.
+    pub turnover: Option<f64>,
+    /// Slippage and funding of a trade, in R.
+    pub costs_r: Option<f64>,
+    /// The detector of decay over the paper record.
+    pub decay: Option<f64>,
+    /// Its alarm.
+    pub decay_limit: f64,
+    /// The gates that it misses; G9 is looked at where all others pass.
+    pub failing_gates: Vec<String>,
 }
 
 /// An open position as JSON shows it.
@@ -492,124 +564,6 @@ pub struct Explanation {
     /// Where our book of its live deals, or of its market, and the broker's differed, oldest first.
     #[serde(default)]
     pub breaks: Vec<BreakRow>,
-}
-
-/// A live position or a closed live trade beside its paper twin's, as the page and `show` list them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LiveTradeRow {
-    /// The candidate.
-    pub model: ModelId,
-    /// Our reference.
-    pub deal_reference: String,
-    /// The broker's id, once known.
-    pub deal_id: Option<String>,
-    /// `sent`, `open`, `closed`, `rejected` or `unknown`.
-    pub status: String,
-    /// The side.
-    pub direction: Direction,
-    /// How much.
-    pub size: Size,
-    /// When it was opened.
-    pub opened: Option<UtcMicros>,
-    /// Level of the entry.
-    pub open_level: Option<Price>,
-    /// Its stop at the broker.
-    pub stop_level: Option<Price>,
-    /// Its limit at the broker.
-    pub limit_level: Option<Price>,
-    /// When it was closed.
-    pub closed: Option<UtcMicros>,
-    /// Level of the exit.
-    pub close_level: Option<Price>,
-    /// Why it was closed.
-    pub reason: Option<crate::domain::CloseReason>,
-    /// Live profit.
-    pub profit: Option<Money>,
-    /// What its paper twin made of the same signal, scaled to the live size.
-    pub twin_profit: Option<Money>,
-    /// Live less paper, in parts, once both are over.
-    #[serde(default)]
-    pub shortfall: Option<Shortfall>,
-}
-
-/// A difference between our book and the broker's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BreakRow {
-    /// Event time.
-    pub time: UtcMicros,
-    /// Its name.
-    pub kind: BreakKind,
-    /// The reference that the position carries, ours or not.
-    pub deal_reference: String,
-    /// Whose deal it is, if it is one of ours.
-    pub seat: Option<SeatIdx>,
-    /// The candidate.
-    pub model: Option<ModelId>,
-    /// The market.
-    pub epic: String,
-    /// A sentence with the figures.
-    pub text: String,
-    /// Our book equals the broker's again; if not, live dealing halted.
-    pub is_mended: bool,
-}
-
-/// What the live trades of a candidate made less than their paper twins, and what was measured of their fills.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ShortfallRow {
-    /// Whose.
-    pub seat: SeatIdx,
-    /// The candidate.
-    pub model: ModelId,
-    /// Trades in it.
-    pub trades: u64,
-    /// Live less paper, in parts.
-    pub total: Shortfall,
-    /// Mean time from the close of the bar to the live fill.
-    pub delay_seconds: Option<f64>,
-    /// What paper assumes of it.
-    pub paper_delay_seconds: Option<f64>,
-    /// How much worse than the quote live fills at the market were, mean, in price.
-    pub slippage: Option<f64>,
-    /// What paper assumes of it.
-    pub paper_slippage: Option<PriceDelta>,
-}
-
-/// Live dealing as a whole.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct DeskView {
-    /// `live`, `paper_only` or `halted`.
-    pub state: String,
-    /// Why it is halted.
-    pub reason: Option<String>,
-    /// Live profit of the present UTC day.
-    pub day_profit: Money,
-    /// Live profit since the arena began.
-    pub net_profit: Money,
-    /// Open and recently closed live trades, newest first.
-    pub trades: Vec<LiveTradeRow>,
-    /// The difference between the books that stands; null where none does.
-    #[serde(default)]
-    pub halted_by: Option<BreakKind>,
-    /// The newest differences between the books, oldest first.
-    #[serde(default)]
-    pub breaks: Vec<BreakRow>,
-    /// Live beside paper for each candidate that traded live.
-    #[serde(default)]
-    pub shortfalls: Vec<ShortfallRow>,
-}
-
-impl DeskView {
-    /// The live trades of a candidate, newest first.
-    #[must_use]
-    pub fn trades_of(&self, model: &ModelId) -> Vec<LiveTradeRow> {
-        self.trades.iter().filter(|trade| trade.model == *model).cloned().collect()
-    }
-
-    /// What a seat's live trades made less than their paper twins.
-    #[must_use]
-    pub fn shortfall_of(&self, seat: SeatIdx) -> Option<ShortfallRow> {
-        self.shortfalls.iter().find(|row| row.seat == seat).cloned()
-    }
 }
 
 /// Everything that the surface shows, as of one event time: an immutable snapshot that readers share.

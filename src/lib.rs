@@ -41,6 +41,8 @@ pub mod desk;
 pub mod settle;
 pub mod store;
 
+pub mod export;
+pub mod report;
 pub mod server;
 pub mod telemetry;
 

@@ -25,7 +25,7 @@ use self::opening::{
 };
 use self::past::Past;
 use self::rounds::{EventsOfRound, RoundEvents, flat_at};
-use crate::config::Config;
+use crate::config::{Config, EvidenceUnit};
 use crate::control::ControlError;
 use crate::desk::{Desk, DeskCheckpoint, LiveRight};
 use crate::domain::{Candidate, Episode, Market, ModelSpec, SeatIdx, StreamIdx, UtcMicros};
@@ -338,6 +338,9 @@ impl Settlement {
         let market = self.config.market(candidate.epic);
         let records = self.config.arena.record_predictions;
         let mut seat = Seat::new(idx, stream, candidate, market, models(candidate), records);
+        if self.config.promotion.unit == EvidenceUnit::Round {
+            seat.tell_marks();
+        }
         if matches!(candidate.spec, ModelSpec::Process { .. }) {
             // All others see in their window what they need.
             seat.warm(&self.past.of(stream));
@@ -458,6 +461,7 @@ impl Settlement {
             let is_flat = |seat: SeatIdx| flat_at(reports, seat, number).unwrap_or(flat_before[seat.0 as usize]);
             changes.extend(self.promoter.on_round(round.time, &mut episodes, is_flat));
         }
+        self.note_marks(reports, number, round.time);
         changes.extend(self.watch_feed(round));
         let rights = self.take_changes(&changes);
         if !(self.desk.is_quiet() && changes.is_empty()) {

@@ -1,7 +1,7 @@
 //! The published figures of the promotion rule, reproduced by `arena calibrate`'s own studies within their bands.
 //!
 //! `ARENA_CALIBRATE` says how often each design is played (`scripts/test`: 200; the published figures are of 1,000, `full`
-//! of 300); without it, and without the file of figures beside this repository, the test says that it was skipped.
+//! of 300); without it the test says that it was skipped.
 //! Bands: a share may differ by 1.5 points or four standard errors of the difference of two runs, a median or mean by 10 %
 //! or four standard errors, whichever is wider; and no e-rule may err more often than 5 % and three standard errors.
 
@@ -22,10 +22,9 @@ use serde_json::Value;
 /// What a figure is held against: its study's column, and the key of the published row.
 type Pairs = &'static [(&'static str, &'static str)];
 
-fn published() -> Option<Vec<Value>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/statistics/simulation_results.jsonl");
-    let text = std::fs::read_to_string(path).ok()?;
-    Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+/// The published figures, a row a line.
+fn published() -> Vec<Value> {
+    include_str!("oracles/promotion_figures.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn payoff_of(design: &str) -> String {
@@ -177,12 +176,11 @@ fn off(design: &Design, column: &str, got: f64, want: f64, measures: &[Vec<f64>]
 #[test]
 fn the_published_figures_are_reproduced_within_their_bands() {
     let replicates = std::env::var("ARENA_CALIBRATE").ok().and_then(|text| text.parse::<u64>().ok());
-    let (Some(replicates), Some(rows)) = (replicates, published()) else {
-        println!(
-            "skipped: ARENA_CALIBRATE says no number of replicates, or there are no published figures beside this"
-        );
+    let Some(replicates) = replicates else {
+        println!("skipped: ARENA_CALIBRATE says no number of replicates (scripts/test: 200)");
         return;
     };
+    let rows = published();
     let mut wrong = Vec::new();
     let mut compared = 0;
     for published in &rows {

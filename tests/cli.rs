@@ -32,6 +32,7 @@ const ROW: &[(&str, &str)] = &[
     ("exposure", "num?"),
     ("open_position", "obj?"),
     ("flags", "list"),
+    ("statistics", "obj?"),
 ];
 
 const TRADE: &[(&str, &str)] = &[

@@ -117,6 +117,7 @@ fn row(rank: u32, entry: &RosterEntry, state: State) -> Row {
         exposure: Some(0.1),
         open_position: None,
         flags: vec!["no_slot".to_owned()],
+        statistics: None,
     }
 }
 
@@ -326,6 +327,7 @@ fn an_arena_at_rest_answers_in_the_documented_shapes() {
         "exposure",
         "open_position",
         "flags",
+        "statistics",
     ];
     assert_eq!(keys(&board["models"][0]), row_keys);
     assert_eq!((&board["models"][0]["net_profit"], &board["models"][0]["log10_e"]), (&json!("6.5"), &Value::Null));

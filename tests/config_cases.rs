@@ -230,7 +230,7 @@ const CASES: &[Case] = &[
         "promotion out of its ranges",
         &[(
             "min_episodes = 100",
-            "min_dsr = 1.0\nlive_slots = 0\nslot_reuse = \"lend\"\nunit = \"trade\"\ndd_limit_r = \"off\"\nmax_feed_gap = 3\nmax_rejects = 0\nanchor = \"mlflow:runs\"\nparity_miss_rate = 0.1\nmax_live_risk = -1\nfutility_e = 1.0\ndetector_arl = 1",
+            "min_dsr = 1.0\nlive_slots = 0\nslot_reuse = \"lend\"\nunit = \"trade\"\ndd_limit_r = \"off\"\nmax_feed_gap = 3\nmax_rejects = 0\nanchor = \"mlflow:\"\nparity_miss_rate = 0.1\nmax_live_risk = -1\nfutility_e = 1.0\ndetector_arl = 1",
         )],
     ),
     ("a cap below the edge that is to be kept", &[("min_episodes = 100", "keep_edge_r = 0.2\ncap_r = 0.1")]),

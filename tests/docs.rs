@@ -227,3 +227,15 @@ fn the_tests_and_files_that_documents_name_are_there() {
     }
     assert!(n_tests >= 20 && n_files >= 10, "only {n_tests} tests and {n_files} files were found");
 }
+
+#[test]
+fn every_break_has_its_section_in_the_runbook() {
+    let text = std::fs::read_to_string(root().join("docs/RUNBOOK.md")).expect("the runbook is there");
+    for kind in arena::domain::BreakKind::ALL {
+        let (_, section) = text.split_once(&format!("\n### {kind}\n")).unwrap_or_else(|| panic!("no section {kind}"));
+        let section = section.split("\n#").next().unwrap_or_default();
+        for part in ["*What happened.*", "*What the arena did.*", "*What to do.*"] {
+            assert!(section.contains(part), "{kind} does not say {part}");
+        }
+    }
+}

@@ -145,8 +145,6 @@ fn wrong_usage_ends_with_two_and_a_sentence() {
     arena(dir.path(), &base).fails(2, "cannot name a data set");
     let base = ["fetch", "yahoo", "--ticker", "X", "--interval", "1d", "--from", "2026-03-30", "--base-url", "nowhere"];
     arena(dir.path(), &base).fails(2, "--base-url");
-    let ig = ["fetch", "ig", "--epic", "CC.D.CL.USS.IP", "--interval", "1m", "--from", "2026-03-30"];
-    arena(dir.path(), &ig).fails(2, "not built yet");
     assert!(files(dir.path()).is_empty(), "nothing was made");
     assert!(arena(dir.path(), &["fetch", "list"]).is(0).out.contains("no data sets yet"));
 }

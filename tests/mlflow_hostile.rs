@@ -9,13 +9,13 @@ mod process;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use arena::registry::Registry;
-use arena::registry::mlflow::{Access, Limits, Mlflow, MlflowError, MlflowReference, PullError, Shelf};
+use arena::registry::mlflow::{Access, Limits, Mlflow, MlflowError, MlflowReference, PullError, Shelf, Tag};
 use process::arena;
 
 /// Something that answers requests on loopback until its test ends.
@@ -270,4 +270,24 @@ fn a_training_stands_locally_whatever_mlflow_does_and_says_what_was_not_logged()
     arena(dir.path(), &["models", "push", "m@1"]).fails(2, "--mlflow URL");
     arena(dir.path(), &["models", "pull", "m@1", "--mlflow", &nobody()]).fails(2, "mlflow:NAME/VERSION");
     arena(dir.path(), &["models", "pull", "mlflow:m/1", "--mlflow", &nobody()]).fails(1, "cannot be reached");
+}
+
+#[test]
+fn the_head_of_an_audit_chain_goes_into_tags_of_an_experiment_and_comes_back() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&asked);
+    let found = r#"{"experiment":{"experiment_id":"7","lifecycle_stage":"active","tags":[{"key":"arena.head.a","value":"x"}]}}"#;
+    let stub = Stub::new(move |head, _, stream| {
+        let line = head.lines().next().unwrap_or_default();
+        let path = line.split(' ').nth(1).and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        heard.lock().unwrap().push(path.to_owned());
+        respond(stream, "200 OK", if path.starts_with("get-by-name") { found } else { "{}" });
+    });
+    let mlflow = client(&stub.address);
+    let tags = [Tag::new("arena.head.a", "{}"), Tag::new("arena.head.a.2026-11-30", "{}")];
+    wait(mlflow.tag_experiment("heads", &tags)).unwrap();
+    let back = wait(mlflow.experiment_tags("heads")).unwrap();
+    assert_eq!((back.len(), back[0].key.as_str(), back[0].value.as_str()), (1, "arena.head.a", "x"));
+    let name = "get-by-name?experiment_name=heads";
+    assert_eq!(*asked.lock().unwrap(), [name, "set-experiment-tag", "set-experiment-tag", name]);
 }

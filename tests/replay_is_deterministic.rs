@@ -8,6 +8,7 @@ mod runs;
 use std::sync::OnceLock;
 
 use arena::config::Config;
+use arena::domain::SeatIdx;
 use arena::flow::State;
 use arena::pipeline;
 use arena::store::Store;
@@ -93,4 +94,84 @@ fn the_hash_sees_a_changed_quote() {
     assert_ne!(runs::reference(config, &changed, 1_024).journal_hash, reference.journal_hash);
     let empty: &dyn Store = &Memory::default();
     assert_ne!(journal_hash(empty).unwrap(), reference.journal_hash);
+}
+
+/// One candidate that is rarely flat and one that trades often, with rounds for outcomes.
+const ROUNDS: &str = r#"
+[arena]
+name = "rounds"
+data = "data"
+seed = 5
+disk_floor_mb = 0
+
+[feed]
+source = "sim"
+
+[[markets]]
+epic = "CS.D.GBPUSD.TODAY.IP"
+currency = "GBP"
+point = 0.0001
+value_per_point = 1.0
+size_min = 0.5
+stop_min_points = 2
+gap_allowance_points = 8
+funding_annual_rate = 0.025
+
+[paper]
+latency = "250ms"
+slippage_points = 0.05
+
+[promotion]
+unit = "round"
+round_risk_r = 4.0
+round_floor_r = 30.0
+round_cap_r = 30.0
+lambda_min = 0.001
+min_useful_edge_r = -20
+futility_e = 0
+
+[[models]]
+name = "patient"
+epic = "CS.D.GBPUSD.TODAY.IP"
+bar = "5m"
+kind = "random"
+params = { rate = 0.9 }
+hold = "10h"
+stop = 150
+limit = 150
+size = 1.0
+
+[[models]]
+name = "busy"
+epic = "CS.D.GBPUSD.TODAY.IP"
+bar = "1m"
+kind = "random"
+params = { rate = 0.5 }
+hold = "3m"
+stop = 4
+limit = 4
+size = 1.0
+"#;
+
+#[test]
+fn rounds_are_marked_to_market_wherever_slices_are_cut() {
+    let config = runs::config(ROUNDS);
+    let quotes = runs::synthetic(&config, 9, 250_000);
+    let reference = runs::reference(&config, &quotes, 1_024);
+    let days = reference.board.rows.iter().map(|row| row.episodes).max().unwrap();
+    assert!(days >= 2 && reference.board.rows.iter().all(|row| row.episodes == days), "{:?}", reference.board.rows);
+    let patient = reference.board.rows.iter().find(|row| row.model.as_str() == "patient").unwrap();
+    let trades = &runs::trades(&reference.store, 2)[0];
+    let over_midnight = trades.iter().any(|trade| trade.opened.day() < trade.closed.day());
+    assert!(over_midnight, "{} trades", trades.len());
+    // What is in evidence is what closed by the last midnight and what was open then, and not what closed alone.
+    let told = patient.mean_r.unwrap() * days as f64;
+    let last = reference.board.health.to.unwrap().day();
+    let by_then: f64 = trades.iter().filter(|trade| trade.closed.day() < last).map(|t| t.episode(SeatIdx(0)).x).sum();
+    assert!((told - by_then / 4.0).abs() > 1e-6, "{told} and {by_then}");
+    for rounds in [1, 7] {
+        let outcome = runs::reference(&config, &quotes, rounds);
+        assert_eq!(outcome.journal_hash, reference.journal_hash, "{rounds} rounds a slice");
+        assert_eq!(outcome.board.rows, reference.board.rows, "{rounds} rounds a slice");
+    }
 }

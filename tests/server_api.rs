@@ -96,7 +96,7 @@ async fn refused(request: RequestBuilder) -> (StatusCode, Value) {
 async fn every_route_of_the_table_answers_in_json_or_as_it_says() {
     let arena = Arena::start(30);
     for entry in ROUTES {
-        let path = entry.path.replace("{model}", &encode(ODD_NAME));
+        let path = entry.path.replace("{model}", &encode(ODD_NAME)).replace("{table}", "trades");
         let method: Method = entry.method.parse().unwrap();
         let url = format!("http://{}{path}", arena.address);
         let response = arena.client.request(method.clone(), &url).bearer_auth(TOKEN).send().await.unwrap();
@@ -128,7 +128,7 @@ async fn every_route_of_the_table_answers_in_json_or_as_it_says() {
 async fn answers_have_the_documented_shapes() {
     let arena = Arena::start(30);
     let board = arena.json("/api/v1/leaderboard").await;
-    assert_eq!(keys(&board), ["time", "models"]);
+    assert_eq!(keys(&board), ["time", "models", "halted_by"]);
     assert_eq!(board["time"], "2014-05-01T15:42:00Z");
     let row_keys = [
         "rank",
@@ -150,6 +150,7 @@ async fn answers_have_the_documented_shapes() {
         "exposure",
         "open_position",
         "flags",
+        "statistics",
     ];
     assert_eq!(board["models"].as_array().unwrap().len(), 30);
     for row in board["models"].as_array().unwrap() {

@@ -53,7 +53,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("pipeline", &["app", "bars", "config", "feed", "flow", "models", "seats", "settle", "store"]),
     // Live orders are counted by what the desk journals of them.
     ("telemetry", &["domain", "flow", "store"]),
-    ("server", &["control", "domain", "flow", "telemetry"]),
+    // Figures of a store and one HTML file of them; whoever has a store may ask for it.
+    ("report", &["domain", "flow", "ledger", "statistics", "store"]),
+    // The journal as tables. It asks for a model by the words of the surface.
+    ("export", &["control", "domain", "flow", "ledger", "store"]),
+    ("server", &["control", "domain", "export", "flow", "report", "store", "telemetry"]),
     (
         "app",
         &[
@@ -92,14 +96,15 @@ const ROOMS: &[(&str, &[&str])] = &[
             "control",
             "deploy",
             "domain",
+            "export",
             "feed",
             "flow",
             "history",
             "http",
-            "ledger",
             "models",
             "promoter",
             "registry",
+            "report",
             "server",
             "sim",
             "statistics",
@@ -315,6 +320,8 @@ fn pure_rooms_have_no_clock_and_no_threads() {
         "settle",
         "pipeline",
         "control",
+        "export",
+        "report",
     ];
     const CLOCKS: &[&str] = &["Instant", "SystemTime", "tokio::", "std::thread", "sleep("];
     for (path, code) in sources() {

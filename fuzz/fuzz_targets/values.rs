@@ -3,6 +3,7 @@
 #![no_main]
 
 #[path = "../targets.rs"]
+#[allow(dead_code, reason = "each program calls one of them")]
 mod targets;
 
 use libfuzzer_sys::fuzz_target;

@@ -14,7 +14,7 @@ use super::sealing::{Anchor, seal};
 use crate::broker::DealingRules;
 use crate::config::{self, Config, Difference, Pinned, Resolver};
 use crate::control::{Command, ControlError, Done, ModelView};
-use crate::domain::{SeatIdx, UtcMicros};
+use crate::domain::{EpicIdx, Micros, SeatIdx, UtcMicros};
 use crate::flow::{Board, Change, Explanation, Slice};
 use crate::models::ModelFactory;
 use crate::seats::director::{FanOut, Gathered};
@@ -73,6 +73,16 @@ pub(super) struct TimePassed(pub UtcMicros);
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<String>")]
 pub(super) struct RulesRead(pub Vec<DealingRules>);
+
+/// Live alone: the venue's stamps of a market were held against our clock.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct ClocksCompared {
+    /// The market.
+    pub epic: EpicIdx,
+    /// By how much the venue's are behind.
+    pub skew: Micros,
+}
 
 /// The feed has ended, or the arena is asked to stop: everything is made durable.
 #[derive(Debug, Message)]
@@ -446,6 +456,27 @@ impl Handler<RulesRead> for Director {
     fn handle(&mut self, message: RulesRead, _: &mut Self::Context) -> Self::Result {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move { inner.lock().await.settlement.on_rules(message.0) })
+    }
+}
+
+impl Handler<ClocksCompared> for Director {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, message: ClocksCompared, _: &mut Self::Context) -> Self::Result {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            let mut inner = inner.lock().await;
+            let market = inner.settlement.config().market(message.epic).epic.clone();
+            let changes = inner.settlement.on_clock_skew(market.as_str(), message.skew).await;
+            changes.iter().for_each(|change| inner.tell(change));
+            if !changes.is_empty() {
+                // Durable with the next round, which is a place to go on from.
+                inner.owes_flush = true;
+                if inner.is_watched {
+                    inner.show();
+                }
+            }
+        })
     }
 }
 

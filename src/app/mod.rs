@@ -6,7 +6,7 @@ mod director;
 mod journal;
 mod pump;
 mod running;
-mod sealing;
+pub(crate) mod sealing;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -28,17 +28,17 @@ use self::running::Running;
 use crate::bars::Resampler;
 use crate::broker::{Broker, DealingRules};
 use crate::clock::Clock;
-use crate::config::{Config, Resolver};
+use crate::config::{Config, Resolver, StoreConfig};
 use crate::control::{Command, Control};
 use crate::feed::Feed;
 use crate::flow::{Board, Change, Warmup};
 use crate::models::ModelFactory;
-use crate::registry::mlflow::Champions;
+use crate::registry::mlflow::{self, Champions};
 use crate::seats::director::FanOut;
 use crate::server::{self, ServerOptions};
 use crate::settle::{OpenError, Opened, Outside, Settlement};
 use crate::store::actor::{Read, StoreActor};
-use crate::store::{Store, StoreError, journal_hash, views};
+use crate::store::{Retention, Store, StoreError, journal_hash, views};
 use crate::telemetry::metrics;
 
 /// A page, an API and metrics to serve.
@@ -96,14 +96,14 @@ pub struct Plan {
     pub wants_result: bool,
     /// Told the board now and then while the run goes on (the demo's terminal).
     pub on_tick: Option<OnTick>,
+    /// Of a live feed: the clock that closes its silent bars. Its quotes are taken as they come.
+    pub clock: Option<Arc<dyn Clock>>,
     /// Where it deals, if not at the venue of this process.
     pub abroad: Option<Abroad>,
 }
 
-/// A venue outside of this process, whose quotes are taken as they come.
+/// A venue outside of this process.
 pub struct Abroad {
-    /// The clock that closes silent bars.
-    pub clock: Arc<dyn Clock>,
     /// Who deals.
     pub broker: Arc<dyn Broker>,
     /// Whose money: environment and account.
@@ -211,17 +211,19 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
 
     let store_thread = Arbiter::new();
     let store = plan.store;
-    let store = StoreActor::start_in_arbiter(&store_thread.handle(), move |_| StoreActor::new(store));
-    let (clock, later_rules) = match plan.abroad {
-        Some(Abroad { clock, broker, account, rules, later_rules }) => {
+    let retention = retention_of(&config);
+    let store =
+        StoreActor::start_in_arbiter(&store_thread.handle(), move |_| StoreActor::new(store).keeping(retention));
+    let later_rules = match plan.abroad {
+        Some(Abroad { broker, account, rules, later_rules }) => {
             let journal = Arc::new(journal::StoreJournal::new(store.clone()));
             settlement.deal_outside(Outside { broker, journal, account })?;
             tell_rules(&settlement.on_rules(rules));
-            (Some(clock), Some(later_rules))
+            Some(later_rules)
         }
         None => {
             settlement.deal_inside()?;
-            (None, None)
+            None
         }
     };
     let fan_out = FanOut::start(&seats, config.arena.models_per_host, config.arena.arbiters, plan.deadline);
@@ -230,7 +232,12 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     // What runs from a file and is looked at is an arena of its own, with a key; a replay and a demonstration are not.
     let is_arena = serving.is_some() && file.is_some();
     let sealer = if is_arena { Some(sealing::sealer(&config.arena.data)?) } else { None };
-    let anchor = sealing::Anchor::of(&config.promotion.anchor, file.as_deref()).filter(|_| is_arena);
+    let anchor = if is_arena {
+        let server = || mlflow::named(config.registry.mlflow.as_deref());
+        sealing::Anchor::of(&config.promotion.anchor, file.as_deref(), server).map_err(OpenError::Configuration)?
+    } else {
+        None
+    };
     let inner = Inner {
         sealer,
         anchor,
@@ -262,8 +269,10 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
 
     let server = match serving {
         Some(Serving { listener, token }) => {
-            let control: Arc<dyn Control> = Arc::new(Running::new(Arc::clone(&board), director.clone(), store.clone()));
-            let server = server::serve(listener, control, ServerOptions::new(token))?;
+            let running = Arc::new(Running::new(Arc::clone(&board), director.clone(), store.clone()));
+            let control: Arc<dyn Control> = Arc::<Running>::clone(&running);
+            let options = ServerOptions { snapshots: Some(running), ..ServerOptions::new(token) };
+            let server = server::serve(listener, control, options)?;
             let handle = server.handle();
             actix::spawn(server);
             Some(handle)
@@ -304,7 +313,7 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         progress: plan.progress,
         has_tail: plan.has_tail,
         slice_rounds: plan.slice_rounds,
-        clock,
+        clock: plan.clock,
     };
     if let Some(later_rules) = later_rules {
         actix::spawn(heed_rules(later_rules, director.clone()));
@@ -335,6 +344,12 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         thread.stop();
     }
     Ok(Outcome { board: board.load_full(), journal_hash, lifecycle, ending })
+}
+
+/// What the store may forget.
+fn retention_of(config: &Config) -> Retention {
+    let StoreConfig { quotes_max_age, quotes_max_mb, predictions_max_age, predictions_max_mb } = config.store;
+    Retention { quotes_max_age, quotes_max_mb, predictions_max_age, predictions_max_mb }
 }
 
 /// The journal's hash, and every lifecycle change that it holds.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::RunError;
-use super::director::{Answer, Director, Drain, SliceArrived, Stopped, TimePassed};
+use super::director::{Answer, ClocksCompared, Director, Drain, SliceArrived, Stopped, TimePassed};
 use crate::bars::Resampler;
 use crate::clock::Clock;
 use crate::domain::{BadQuote, Micros, UtcMicros};
@@ -131,6 +131,9 @@ impl Pump {
                     self.resampler.push(block, &mut pending);
                     if !pending.is_empty() {
                         self.send(&mut pending).await?;
+                    }
+                    while let Some((epic, skew)) = self.feed.clock_skew() {
+                        self.director.send(ClocksCompared { epic, skew }).await.map_err(|_| director_gone())?;
                     }
                 }
                 Some(FeedEvent::Quotes(block)) if self.pace.speed > 0.0 => {

@@ -12,8 +12,8 @@ use crate::control::{BarsView, Command, Control, ControlError, DecisionRow, Done
 use crate::domain::SeatIdx;
 use crate::flow::{Board, Explanation, PredictionRow, TradeRow};
 use crate::ledger::read_trades;
-use crate::store::actor::{Read, StoreActor};
-use crate::store::{StoreError, charts, views};
+use crate::store::actor::{Follow, Read, StoreActor};
+use crate::store::{Followed, Snapshots, Store, StoreError, charts, views};
 
 /// The actors behind the server.
 pub(super) struct Running {
@@ -34,6 +34,29 @@ fn gone(error: actix::MailboxError) -> ControlError {
 
 fn unread(error: StoreError) -> ControlError {
     ControlError::Unavailable(error.to_string())
+}
+
+impl Snapshots for Running {
+    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Store>, StoreError>> {
+        let read: Read<Box<dyn Store>> = Read(Box::new(|store| store.snapshot()));
+        let taken = self.store.send(read);
+        taken
+            .map(|taken| match taken {
+                Ok(taken) => taken,
+                Err(error) => Err(StoreError::Io(format!("the arena is stopping ({error})"))),
+            })
+            .boxed()
+    }
+
+    fn follow(&self) -> BoxFuture<'_, Result<Followed, StoreError>> {
+        let begun = self.store.send(Follow);
+        begun
+            .map(|begun| match begun {
+                Ok(begun) => begun,
+                Err(error) => Err(StoreError::Io(format!("the arena is stopping ({error})"))),
+            })
+            .boxed()
+    }
 }
 
 impl Control for Running {

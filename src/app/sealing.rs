@@ -11,11 +11,16 @@ use serde_json::json;
 
 use crate::clock::{Clock, SystemClock};
 use crate::promoter::Sealer;
+use crate::registry::mlflow::{Mlflow, MlflowError, Tag};
 use crate::store::entry::{Seal, decode, encode};
 use crate::store::{Commit, Lane};
 
 /// The file of the secret key in the data folder.
 const FILE: &str = "arena.key";
+/// What an anchor that is an experiment of MLflow begins with.
+pub(crate) const EXPERIMENT: &str = "mlflow:";
+/// What the keys of its tags begin with; the arena's name follows.
+pub(crate) const HEAD_TAG: &str = "arena.head.";
 /// How long an address may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -96,25 +101,40 @@ fn sealed(record: &str, sealer: &Sealer) -> Option<Seal> {
 }
 
 /// Where the head of the chain is noted as well.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Anchor {
     /// A line is appended to a file.
     File(PathBuf),
     /// A document is posted to an address.
     Address(String),
+    /// Tags of an experiment of MLflow hold it: the newest, and the last of each day.
+    Experiment(Box<Mlflow>, String),
 }
 
 impl Anchor {
-    /// What `[promotion] anchor` says; a path is relative to the configuration's folder.
-    pub(super) fn of(text: &str, configuration: Option<&Path>) -> Option<Self> {
+    /// What `[promotion] anchor` says; a path is relative to the configuration's folder, an experiment one of `server`.
+    ///
+    /// # Errors
+    /// A sentence where it names MLflow, and there is no server.
+    pub(super) fn of(
+        text: &str,
+        configuration: Option<&Path>,
+        server: impl FnOnce() -> Result<Option<Mlflow>, MlflowError>,
+    ) -> Result<Option<Self>, String> {
         if text.is_empty() {
-            return None;
+            return Ok(None);
         }
         if text.starts_with("http://") || text.starts_with("https://") {
-            return Some(Self::Address(text.to_owned()));
+            return Ok(Some(Self::Address(text.to_owned())));
+        }
+        if let Some(experiment) = text.strip_prefix(EXPERIMENT) {
+            let none = "neither [registry] mlflow nor MLFLOW_TRACKING_URI names a server";
+            let found = server().map_err(|error| error.to_string()).and_then(|found| found.ok_or(none.to_owned()));
+            let mlflow = found.map_err(|why| format!("[promotion] anchor is {text:?}: {why}"))?;
+            return Ok(Some(Self::Experiment(Box::new(mlflow), experiment.to_owned())));
         }
         let folder = configuration.and_then(Path::parent).unwrap_or(Path::new(""));
-        Some(Self::File(folder.join(text)))
+        Ok(Some(Self::File(folder.join(text))))
     }
 
     /// Notes a head. Whatever goes wrong is told and survived: the chain itself is in the store.
@@ -124,6 +144,12 @@ impl Anchor {
         let done = match &self {
             Self::File(path) => append(path, &format!("{head}\n")).map_err(|error| error.to_string()),
             Self::Address(address) => post(address, &head).await,
+            Self::Experiment(mlflow, experiment) => {
+                let day = wall.to_string().chars().take_while(|c| *c != 'T').collect::<String>();
+                let keys = [format!("{HEAD_TAG}{arena}"), format!("{HEAD_TAG}{arena}.{day}")];
+                let tags = keys.map(|key| Tag::new(key, head.to_string()));
+                mlflow.tag_experiment(experiment, &tags).await.map_err(|error| error.to_string())
+            }
         };
         if let Err(error) = done {
             tracing::warn!(anchor = ?self, seq, %error, "the head of the audit chain could not be noted");
@@ -146,6 +172,7 @@ async fn post(address: &str, head: &serde_json::Value) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::mlflow::{Access, Limits};
 
     #[test]
     fn the_first_run_makes_a_key_that_later_runs_read_again() {
@@ -160,11 +187,18 @@ mod tests {
     }
 
     #[test]
-    fn an_anchor_is_a_file_or_an_address() {
+    fn an_anchor_is_a_file_an_address_or_an_experiment() {
         let file = Some(Path::new("conf/arena.toml"));
-        assert_eq!(Anchor::of("", file), None);
-        assert_eq!(Anchor::of("heads.txt", file), Some(Anchor::File("conf/heads.txt".into())));
-        assert_eq!(Anchor::of("https://h/x", file), Some(Anchor::Address("https://h/x".to_owned())));
+        let of = |text| Anchor::of(text, file, || Ok(None));
+        assert!(of("").unwrap().is_none());
+        assert!(matches!(of("heads.txt"), Ok(Some(Anchor::File(path))) if path == Path::new("conf/heads.txt")));
+        assert!(matches!(of("https://h/x"), Ok(Some(Anchor::Address(address))) if address == "https://h/x"));
+        assert!(of("mlflow:heads").unwrap_err().contains("names a server"));
+        let mlflow = || Mlflow::new("http://127.0.0.1:5000", Access::Open, Limits::default()).map(Some);
+        assert!(matches!(
+            Anchor::of("mlflow:heads", file, mlflow),
+            Ok(Some(Anchor::Experiment(_, name))) if name == "heads"
+        ));
     }
 
     #[test]

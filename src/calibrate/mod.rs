@@ -5,6 +5,7 @@
 //! drawn from one seed; a replicate has a stream of its own, so that threads change nothing.
 
 pub mod outcomes;
+pub mod reach;
 pub mod studies;
 pub mod summary;
 pub mod tournament;

@@ -187,39 +187,6 @@ pub fn evidence_only(config: &PromotionConfig, candidates: u32) -> PromotionConf
     }
 }
 
-/// What cannot work under these rules, whatever the candidates do, as sentences; `per_day` is the rate of trading.
-#[must_use]
-pub fn unreachable_gates(config: &PromotionConfig, per_day: f64) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if config.min_episodes >= config.max_episodes {
-        warnings.push(format!(
-            "G2 can never open: max_episodes ({}) retires a candidate before min_episodes ({})",
-            config.max_episodes, config.min_episodes
-        ));
-    }
-    let needed = f64::from(config.min_episodes) / per_day;
-    if needed > 365.0 {
-        warnings.push(format!("G2 needs {needed:.0} days at {per_day} episodes a day: more than a year"));
-    }
-    for (gate, days, key) in [("G3", config.min_days, "min_days"), ("G4", config.min_active_days, "min_active_days")] {
-        if days > 365 {
-            warnings.push(format!("{gate} needs {days} days ({key}): more than a year"));
-        }
-    }
-    let by_days = f64::from(config.max_episodes) / per_day;
-    if by_days < f64::from(config.min_days.max(config.min_active_days)) {
-        warnings.push(format!(
-            "G3 and G4 can never open: max_episodes ({}) retires a candidate after {by_days:.1} days",
-            config.max_episodes
-        ));
-    }
-    if config.min_lcb_r >= config.cap_r {
-        warnings
-            .push(format!("G8 can never open: min_lcb_r ({}) is not below cap_r ({})", config.min_lcb_r, config.cap_r));
-    }
-    warnings
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,13 +213,5 @@ mod tests {
         assert!(told.power.is_some_and(|power| power.share > 0.9), "{told:?}");
         assert!(told.median_episodes.is_some_and(|k| k > 20 && k < 200), "{told:?}");
         assert!(told.regret_r > 0.0 && told.false_promotions.count == 0);
-    }
-
-    #[test]
-    fn gates_that_cannot_open_are_named() {
-        let config = PromotionConfig { min_episodes: 100, max_episodes: 100, ..PromotionConfig::default() };
-        assert!(unreachable_gates(&config, 10.0)[0].starts_with("G2 can never open"));
-        assert!(unreachable_gates(&PromotionConfig::default(), 0.1)[0].contains("more than a year"));
-        assert!(unreachable_gates(&PromotionConfig::default(), 10.0).is_empty());
     }
 }

@@ -4,13 +4,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::inspect::Arena;
 use super::output::{FAILED, Failure, USAGE, complain, print, print_json};
 use super::{ReadingArgs, Shared, block_on};
+use crate::app::sealing::{EXPERIMENT, HEAD_TAG};
+use crate::config;
 use crate::promoter::{self, VerifyReport};
+use crate::registry::mlflow;
 
 /// What an export calls itself.
 const FORMAT: &str = "arena-audit/1";
@@ -33,9 +36,9 @@ pub struct VerifyArgs {
     /// The public key that the records have to be signed with
     #[arg(long, value_name = "HEX")]
     pub key: Option<String>,
-    /// Heads that an anchor noted, one JSON object a line: each has to stand in the chain
+    /// Heads that an anchor noted, one JSON object a line, or `mlflow:EXPERIMENT`: each has to stand in the chain
     #[arg(long, value_name = "FILE")]
-    pub anchor: Option<PathBuf>,
+    pub anchor: Option<String>,
     /// Which arena.
     #[command(flatten)]
     pub reading: ReadingArgs,
@@ -67,11 +70,17 @@ pub(super) fn verify(shared: &Shared, args: &VerifyArgs) -> Result<(), Failure> 
         Some(file) => exported(file)?,
         None => block_on(Arena::open(&args.reading, shared)?.audit())?,
     };
-    let noted = args.anchor.as_deref().map(heads).transpose()?.unwrap_or_default();
+    let noted = match args.anchor.as_deref() {
+        None => Vec::new(),
+        Some(anchor) => match anchor.strip_prefix(EXPERIMENT) {
+            Some(experiment) => tagged(shared, experiment)?,
+            None => heads(Path::new(anchor))?,
+        },
+    };
     let report = promoter::verify(records.iter().cloned()).map_err(|problem| problem.to_string());
     let report = report.and_then(|report| {
         check_key(&report, args.key.as_deref())?;
-        check_heads(&records, &noted)?;
+        check_heads(&records, &noted, report.key.as_deref())?;
         Ok(report)
     });
     match report {
@@ -114,8 +123,13 @@ fn check_key(report: &VerifyReport, wanted: Option<&str>) -> Result<(), String> 
 }
 
 /// Every head that was noted must be that record still: what was rewritten, or cut off, shows here.
-fn check_heads(records: &[String], noted: &[(u64, String)]) -> Result<(), String> {
-    for (seq, hash) in noted {
+fn check_heads(records: &[String], noted: &[Head], key: Option<&str>) -> Result<(), String> {
+    let is_other = |head: &&Head| head.key.as_deref().zip(key).is_some_and(|(theirs, ours)| theirs != ours);
+    if !noted.is_empty() && noted.iter().all(|head| is_other(&head)) {
+        return Err("every head that the anchor noted is of another arena's key".to_owned());
+    }
+    // An experiment may hold the heads of several arenas.
+    for Head { seq, hash, .. } in noted.iter().filter(|head| !is_other(head)) {
         let at = usize::try_from(*seq).ok().and_then(|seq| seq.checked_sub(1));
         let Some(record) = at.and_then(|at| records.get(at)) else {
             return Err(format!(
@@ -145,17 +159,51 @@ fn exported(path: &Path) -> Result<Vec<String>, Failure> {
     Ok(records.iter().map(Value::to_string).collect())
 }
 
-fn heads(path: &Path) -> Result<Vec<(u64, String)>, Failure> {
+/// A head of the chain as an anchor noted it.
+#[derive(Debug, Deserialize)]
+struct Head {
+    seq: u64,
+    hash: String,
+    /// Whose it is.
+    key: Option<String>,
+}
+
+fn heads(path: &Path) -> Result<Vec<Head>, Failure> {
     let text = read(path)?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(at, line)| {
-            let head: Value = serde_json::from_str(line).unwrap_or_default();
-            let pair = head["seq"].as_u64().zip(head["hash"].as_str().map(str::to_owned));
-            let why = || format!("{}, line {}: want {{\"seq\", \"hash\"}}", path.display(), at + 1);
-            pair.ok_or_else(|| Failure::new(USAGE, why()))
+            let why = |_| format!("{}, line {}: want {{\"seq\", \"hash\"}}", path.display(), at + 1);
+            serde_json::from_str(line).map_err(|error| Failure::new(USAGE, why(error)))
         })
         .collect()
+}
+
+/// The heads that the tags of an experiment hold, on the server of the configuration or of the environment.
+fn tagged(shared: &Shared, experiment: &str) -> Result<Vec<Head>, Failure> {
+    let configured = match config::load(shared.config(), &*crate::deploy::Shelf::new()) {
+        Ok(config) => config.registry.mlflow.clone(),
+        Err(_) if shared.config.is_none() => None,
+        Err(error) => return Err(Failure::new(USAGE, error.to_string())),
+    };
+    let none = "neither [registry] mlflow nor MLFLOW_TRACKING_URI names a server";
+    let mlflow = mlflow::named(configured.as_deref())?.ok_or_else(|| Failure::new(USAGE, none))?;
+    let tags = block_on(async {
+        let told = mlflow.experiment_tags(experiment).await;
+        told.map_err(|error| Failure::new(FAILED, error.to_string()))
+    })?;
+    let heads: Vec<Head> = tags
+        .iter()
+        .filter(|tag| tag.key.starts_with(HEAD_TAG))
+        .map(|tag| {
+            let why = |error| format!("tag {} of experiment {experiment:?} holds no head: {error}", tag.key);
+            serde_json::from_str(&tag.value).map_err(|error| Failure::new(FAILED, why(error)))
+        })
+        .collect::<Result<_, _>>()?;
+    if heads.is_empty() {
+        return Err(Failure::new(FAILED, format!("experiment {experiment:?} holds no head of an audit chain")));
+    }
+    Ok(heads)
 }
 
 pub(super) fn export(shared: &Shared, args: &AuditExportArgs) -> Result<(), Failure> {

@@ -11,8 +11,9 @@ use serde::Serialize;
 use super::output::{Align, Columns, FAILED, Failure, USAGE, complain, number, print, print_json};
 use super::{Shared, not_negative};
 use crate::calibrate::Payoff;
+use crate::calibrate::reach::{out_of_reach, unreachable_gates};
 use crate::calibrate::studies::{Design, Study, StudyRow};
-use crate::calibrate::tournament::{Ending, Setting, Tournament, evidence_only, play, unreachable_gates};
+use crate::calibrate::tournament::{Ending, Setting, Tournament, evidence_only, play};
 use crate::config::{self, LoadError, PromotionConfig};
 
 /// `arena calibrate`.
@@ -133,7 +134,11 @@ pub(super) fn calibrate(shared: &Shared, args: &CalibrateArgs) -> Result<(), Fai
     }
 
     let settings = settings(args, &promotion)?;
-    answer.warnings = unreachable_gates(&settings[0].promotion, args.per_day);
+    answer.warnings = unreachable_gates(&settings[0].promotion, args.candidates, args.per_day);
+    let edges = settings.iter().filter(|setting| setting.edge > 0.0);
+    answer.warnings.extend(edges.filter_map(|setting| {
+        out_of_reach(&setting.promotion, setting.payoff, setting.edge, setting.candidates, setting.per_day)
+    }));
     let progress = bar(shared, settings.len() as u64 * args.replicates);
     let mut curves = Vec::new();
     for setting in &settings {
@@ -142,7 +147,6 @@ pub(super) fn calibrate(shared: &Shared, args: &CalibrateArgs) -> Result<(), Fai
         curves.push(endings);
     }
     progress.finish_and_clear();
-    answer.warnings.extend(answer.tournaments.iter().filter_map(|told| too_slow(told, args)));
     if let Some(path) = &args.plot {
         plot(path, &settings, &curves)
             .map_err(|why| Failure::new(FAILED, format!("{} cannot be written: {why}", path.display())))?;
@@ -187,23 +191,6 @@ fn settings(args: &CalibrateArgs, promotion: &PromotionConfig) -> Result<Vec<Set
         }
     }
     Ok(settings)
-}
-
-/// A true edge that less than half of the replicates promoted within a year.
-fn too_slow(told: &Tournament, args: &CalibrateArgs) -> Option<String> {
-    let days = args.episodes as f64 / args.per_day;
-    let (power, edge, payoff) = (told.power?, told.edge, &told.payoff);
-    match told.median_days {
-        Some(median) if median > 365.0 => Some(format!(
-            "an edge of {edge} R at {payoff} takes {median:.0} days at {} a day: more than a year",
-            args.per_day
-        )),
-        None if days >= 365.0 => Some(format!(
-            "an edge of {edge} R at {payoff} is out of reach within a year: {:.0} % were promoted in {days:.0} days",
-            100.0 * power.share
-        )),
-        _ => None,
-    }
 }
 
 fn bar(shared: &Shared, length: u64) -> ProgressBar {

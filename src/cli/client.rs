@@ -16,6 +16,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A promotion answers once it is durable and a halt once the broker was told, so that an answer may take a while.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What goes through the whole store may take this long.
+const BULK_TIMEOUT: Duration = Duration::from_secs(3_600);
+
+/// A stream may go on for as long as anybody looks at it.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(366 * 86_400);
+
 /// Speaks with one running arena.
 #[derive(Debug)]
 pub struct Client {
@@ -102,30 +108,105 @@ impl Client {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    /// `GET` as [`Client::get`], of what takes the arena as long as it takes.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn get_slowly<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Failure> {
+        let response = self.send(Method::GET, path, None, Some(BULK_TIMEOUT)).await?;
+        let bytes = response.bytes().await.map_err(|e| self.unreached(&e))?;
+        serde_json::from_slice(&bytes).map_err(|_| self.stranger())
+    }
+
+    /// `GET` of an answer that comes piece by piece, given to `each` as it comes.
+    ///
+    /// # Errors
+    /// As [`Client::get`]; [`UNREACHED`] where it breaks off; what `each` fails with.
+    pub async fn stream(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        each: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let response = self.send_with(Method::GET, path, query, None, Some(STREAM_TIMEOUT)).await?;
+        self.pieces(response, each).await
+    }
+
+    /// The same of a `POST`, with the token.
+    ///
+    /// # Errors
+    /// As [`Client::stream`].
+    pub async fn download(&self, path: &[&str], each: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+        let nothing = Value::Object(serde_json::Map::new());
+        let response = self.send_with(Method::POST, path, &[], Some(&nothing), Some(STREAM_TIMEOUT)).await?;
+        self.pieces(response, each).await
+    }
+
+    async fn pieces(
+        &self,
+        mut response: reqwest::Response,
+        mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        while let Some(piece) = response.chunk().await.map_err(|e| self.unreached(&e))? {
+            each(&piece)?;
+        }
+        Ok(())
+    }
+
     async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &[&str],
         body: Option<&Value>,
     ) -> Result<T, Failure> {
+        let response = self.send(method, path, body, None).await?;
+        let bytes = response.bytes().await.map_err(|e| self.unreached(&e))?;
+        serde_json::from_slice(&bytes).map_err(|_| self.stranger())
+    }
+
+    /// Sends a request; what comes back is a success whose body is still to come.
+    async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<&Value>,
+        timeout: Option<Duration>,
+    ) -> Result<reqwest::Response, Failure> {
+        self.send_with(method, path, &[], body, timeout).await
+    }
+
+    async fn send_with(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+        timeout: Option<Duration>,
+    ) -> Result<reqwest::Response, Failure> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| Failure::new(USAGE, format!("{} is no address of an arena", self.base)))?
             .pop_if_empty()
             .extend(["api", "v1"].iter().chain(path));
         let mut request = self.http.request(method, url);
+        if !query.is_empty() {
+            request = request.query(query);
+        }
         if let Some(body) = body {
             request = request.json(body);
             if let Some(token) = &self.token {
                 request = request.bearer_auth(token);
             }
         }
+        if let Some(timeout) = timeout {
+            request = request.timeout(timeout);
+        }
         let response = request.send().await.map_err(|e| self.unreached(&e))?;
         let status = response.status();
-        let bytes = response.bytes().await.map_err(|e| self.unreached(&e))?;
         if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|_| self.stranger());
+            return Ok(response);
         }
+        let bytes = response.bytes().await.map_err(|e| self.unreached(&e))?;
         let said: Option<ApiError> = serde_json::from_slice(&bytes).ok();
         Err(self.failure(status, said, path))
     }
@@ -142,7 +223,7 @@ impl Client {
         }
         let Some(said) = said else { return self.stranger() };
         let code = match status {
-            StatusCode::NOT_FOUND if path.first() == Some(&"models") => NO_MODEL,
+            StatusCode::NOT_FOUND if matches!(path.first(), Some(&("models" | "export" | "tail"))) => NO_MODEL,
             StatusCode::NOT_FOUND => return self.stranger(),
             StatusCode::CONFLICT => REFUSED,
             StatusCode::BAD_REQUEST => USAGE,

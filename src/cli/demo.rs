@@ -93,7 +93,7 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
             sim.rest_url(),
         ))?;
     }
-    let Wire { open: Open { feed, abroad, line }, lockstep, has_live } = connect(&config, &sim, speed)?;
+    let Wire { open: Open { feed, clock, abroad, line }, lockstep, has_live } = connect(&config, &sim, speed)?;
     let epics = config.markets.iter().map(|market| market.epic.to_string()).collect();
     let store = Sled::open(&folder.0.join("store"), config.arena.disk_floor_mb)?;
     let length = args.length.map(|length| Duration::from_micros(u64::try_from(length.0).unwrap_or(u64::MAX)));
@@ -125,6 +125,7 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
         heeds_signals: true,
         wants_result: true,
         on_tick: says.then(narrator),
+        clock: Some(clock),
         abroad: Some(abroad),
         config: Arc::new(config),
     });
@@ -184,11 +185,12 @@ fn connect(config: &Config, sim: &Arc<Handle>, speed: f64) -> Result<Wire, Failu
     let account = format!("the simulator's account {}", entry.account.account_id);
     let source = PriceSource::Price;
     let connection = runtime.block_on(entry.stream(Arc::clone(&clock) as _, source, config.arena.seed))?;
-    let Open { feed, abroad, line } = ig::opened(connection, runtime, Arc::clone(&clock) as _, account, config);
+    let Open { feed, clock: of_run, abroad, line } =
+        ig::opened(connection, runtime, Arc::clone(&clock) as _, account, config);
     let (feed, seen) = Acknowledged::new(feed);
     let has_live = Arc::new(AtomicBool::new(false));
     let lockstep = Lockstep { sim: Arc::clone(sim), clock, seen, has_live: Arc::clone(&has_live), speed };
-    Ok(Wire { open: Open { feed: Box::new(feed), abroad, line }, lockstep, has_live })
+    Ok(Wire { open: Open { feed: Box::new(feed), clock: of_run, abroad, line }, lockstep, has_live })
 }
 
 /// Prints what a [`Narrator`] has to tell, every second.

@@ -142,6 +142,7 @@ mod tests {
             listen: ([127, 0, 0, 1], 8787).into(),
             markets: vec![market],
             paper: PaperConfig { latency: costs.latency, slippage_points: Decimal(0) },
+            store: crate::config::StoreConfig::default(),
             registry: RegistryConfig::default(),
             ig: IgConfig::default(),
             risk: RiskConfig {

@@ -58,6 +58,7 @@ pub(super) struct Line {
 /// What an arena runs on at IG.
 pub(super) struct Open {
     pub(super) feed: Box<dyn Feed>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) abroad: Abroad,
     pub(super) line: Line,
 }
@@ -100,7 +101,8 @@ pub(super) fn opened(
     let Connection { rest, broker, stream, news, rules, later_rules } = connection;
     Open {
         feed: Box::new(feed::ig::Ig::new(Some(stream), news, config.markets.len(), Arc::clone(&clock))),
-        abroad: Abroad { clock, broker, account, rules, later_rules },
+        clock,
+        abroad: Abroad { broker, account, rules, later_rules },
         line: Line { runtime, rest },
     }
 }

@@ -1,22 +1,21 @@
 //! Commands that read an arena, running or at rest.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::output::{Align, Columns, Failure, TEXT_WIDTH, UNREACHED, USAGE, number, print, print_json, shorten_name};
-use super::{Client, LeaderboardArgs, ModelArgs, ReadingArgs, Shared, block_on};
+use super::{Client, LeaderboardArgs, ModelArgs, ReachArgs, ReadingArgs, Shared, block_on};
 use crate::control::{Control, ModelView};
 use crate::domain::UtcMicros;
-use crate::flow::{Board, Explanation, LiveTradeRow, Row, ShortfallRow, State, TradeRow, Verdict};
+use crate::flow::{Board, Explanation, LiveTradeRow, Row, ShortfallRow, State, Statistics, TradeRow, Verdict};
 use crate::store::views::AtRest;
 
 /// How often `--watch` draws.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
-/// Clears the screen and goes to its first line.
-const CLEAR: &str = "\x1b[2J\x1b[H";
 /// How many live trades `show` lists.
 const LIVE_MAX: usize = 8;
 /// How many lifecycle changes `show` lists.
@@ -99,18 +98,22 @@ pub(super) fn leaderboard(shared: &Shared, args: &LeaderboardArgs) -> Result<(),
     }
     let arena = Arena::open(&args.reading, shared)?;
     if args.watch {
-        return block_on(watch(&arena));
+        if !std::io::stdout().is_terminal() {
+            return block_on(watch(&arena));
+        }
+        let reach = ReachArgs { url: args.reading.url.clone(), token: args.token.clone() };
+        return super::watch::run(&Client::operating(&reach, shared)?);
     }
     let board = block_on(arena.leaderboard())?;
     if shared.json { print_json(&board) } else { print(&leaderboard_text(&board)) }
 }
 
-/// Draws until Ctrl-C. An arena that never answered is an error; one that stops answering is waited for.
+/// Prints it again and again until Ctrl-C, for whoever reads without a terminal. An arena that never answered is an error; one that stops answering is waited for.
 async fn watch(arena: &Arena) -> Result<(), Failure> {
     let mut last = leaderboard_text(&arena.leaderboard().await?);
     let mut notice = String::new();
     loop {
-        print(&format!("{CLEAR}{last}{notice}"))?;
+        print(&format!("{last}{notice}\n"))?;
         tokio::select! {
             stopped = tokio::signal::ctrl_c() => return stopped.map_err(Failure::from),
             () = tokio::time::sleep(WATCH_EVERY) => {}
@@ -173,7 +176,7 @@ pub(super) fn show(shared: &Shared, args: &ModelArgs) -> Result<(), Failure> {
     if shared.json { print_json(&view) } else { print(&model_text(&view)) }
 }
 
-fn model_text(view: &ModelView) -> String {
+pub(super) fn model_text(view: &ModelView) -> String {
     let row = &view.row;
     let mut text = format!("{}\n{}, rank {}\n", row.model, row.state.word(), row.rank);
     let mut section = |title: &str, pairs: &[(&str, String)]| {
@@ -245,6 +248,9 @@ fn model_text(view: &ModelView) -> String {
             ("flags", if row.flags.is_empty() { "none".to_owned() } else { row.flags.join(" ") }),
         ],
     );
+    if let Some(told) = &row.statistics {
+        section("statistics", &statistics_text(told));
+    }
     text.push_str(&live_text(&view.live, view.shortfall.as_ref()));
     text.push_str("\nlifecycle\n");
     let hidden = view.lifecycle.len().saturating_sub(LIFECYCLE_MAX);
@@ -305,13 +311,56 @@ fn live_text(trades: &[LiveTradeRow], shortfall: Option<&ShortfallRow>) -> Strin
     text
 }
 
+/// The further figures of a row, as `show` lists them.
+fn statistics_text(told: &Statistics) -> Vec<(&'static str, String)> {
+    let figure = |value: Option<f64>, decimals: usize| number(value, decimals);
+    let percent = |value: Option<f64>| format!("{} %", number(value.map(|share| 100.0 * share), 1));
+    let slot = told.slot.map_or_else(|| "none".to_owned(), |slot| slot.to_string());
+    vec![
+        ("slot", format!("{slot}, begun with {}", figure(told.start_wealth, 4))),
+        ("days", format!("{}, active on {}", figure(told.days, 1), told.active_days)),
+        ("trades a day", figure(told.episodes_per_day, 2)),
+        ("bound of gate", format!("{} R", figure(told.lcb_family_r, 4))),
+        ("spread", format!("{} R", figure(told.sd_r, 4))),
+        ("Sharpe", format!("{} a trade, {} a year", figure(told.sharpe, 4), figure(told.sharpe_annual, 2))),
+        ("by Lo's factor", figure(told.sharpe_annual_lo, 2)),
+        ("Sortino, Calmar", format!("{} a trade, {}", figure(told.sortino, 4), figure(told.calmar, 2))),
+        ("PSR, DSR", format!("{}, {}", figure(told.psr, 4), figure(told.dsr, 4))),
+        ("DSR across", figure(told.dsr_cross, 4)),
+        ("track record", format!("{} trades at least (95 %)", figure(told.min_track_record, 0))),
+        (
+            "drawdown now",
+            format!(
+                "{} R, {} % of the capital; deepest {} %",
+                figure(Some(told.drawdown_r), 2),
+                figure(told.drawdown_pct, 2),
+                figure(told.max_drawdown_pct, 2)
+            ),
+        ),
+        (
+            "win rate",
+            format!(
+                "{} of those decided; {} to {} of all (95 %, one look)",
+                percent(told.win_rate_decided),
+                percent(told.win_rate_low),
+                percent(told.win_rate_high)
+            ),
+        ),
+        ("payoff ratio", figure(told.payoff_ratio, 3)),
+        ("turnover", format!("{} of the equity a day", figure(told.turnover, 2))),
+        ("costs", format!("{} R a trade", figure(told.costs_r, 4))),
+        ("decay", format!("{} of {}", figure(told.decay, 2), told.decay_limit)),
+        ("misses", if told.failing_gates.is_empty() { "nothing".to_owned() } else { told.failing_gates.join(", ") }),
+    ]
+}
+
 pub(super) fn trades(shared: &Shared, args: &ModelArgs) -> Result<(), Failure> {
     let arena = Arena::open(&args.reading, shared)?;
     let trades = block_on(arena.trades(&args.model))?;
     if shared.json { print_json(&trades) } else { print(&trades_text(&trades)) }
 }
 
-fn trades_text(trades: &[TradeRow]) -> String {
+pub(super) fn trades_text(trades: &[TradeRow]) -> String {
     if trades.is_empty() {
         return "no closed trade yet\n".to_owned();
     }
@@ -357,7 +406,7 @@ pub(super) fn explain(shared: &Shared, args: &ModelArgs) -> Result<(), Failure> 
     if shared.json { print_json(&explanation) } else { print(&explanation_text(&explanation)) }
 }
 
-fn explanation_text(explanation: &Explanation) -> String {
+pub(super) fn explanation_text(explanation: &Explanation) -> String {
     let mut columns = Columns::new(
         vec![
             ("gate", Align::Left),

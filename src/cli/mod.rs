@@ -2,16 +2,19 @@
 //! and the way from arguments to an exit code.
 
 mod audit;
+mod backup;
 mod calibrate;
 pub mod check;
 mod client;
 mod demo;
 mod demo_models;
+mod doctor;
 mod evidence;
 mod export;
 pub mod fetch;
 mod graph;
 mod ig;
+mod init;
 mod inspect;
 mod lockstep;
 mod mlflow;
@@ -20,11 +23,14 @@ mod narrate;
 mod operate;
 pub mod output;
 mod ready;
+mod report;
 pub mod resample;
 mod run;
 pub mod sim;
+mod tail;
 mod train;
 mod train_file;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -34,15 +40,19 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 pub use self::audit::{AuditCommand, AuditExportArgs, VerifyArgs};
+pub use self::backup::{BackupArgs, RestoreArgs};
 pub use self::calibrate::CalibrateArgs;
 pub use self::client::Client;
 pub use self::evidence::EvidenceArgs;
+pub use self::export::{ExportArgs, ExportFormat};
 pub use self::fetch::FetchCommand;
 pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
 pub use self::models::ModelsCommand;
 use self::output::Failure;
+pub use self::report::ReportArgs;
 pub use self::resample::ResampleArgs;
+pub use self::tail::TailArgs;
 pub use self::train::TrainArgs;
 use crate::domain::Micros;
 use crate::feed::OnBad;
@@ -96,8 +106,12 @@ impl Shared {
 pub enum Command {
     /// Show the whole job on a made-up market: no account, no file needed
     Demo(DemoArgs),
+    /// Write a first configuration, every key explained
+    Init,
     /// Tell every fault of the configuration and what would be right
     Check,
+    /// Tell what is wrong with this installation and how to mend it
+    Doctor,
     /// Run the arena that the configuration declares
     Run(RunArgs),
     /// Run it over recorded prices, as fast as it can
@@ -135,12 +149,20 @@ pub enum Command {
     Budget(BudgetCommand),
     /// Make a running arena read its configuration again
     Reload(ReachArgs),
-    /// Write trades, predictions, bars or quotes as CSV
+    /// Write a table of the journal as CSV or Parquet
     Export(ExportArgs),
+    /// Show quotes, bars, predictions and trades as they come
+    Tail(TailArgs),
+    /// Copy the store of an arena, running or at rest
+    Backup(BackupArgs),
+    /// Bring a backup back
+    Restore(RestoreArgs),
     /// Measure what the configured promotion promises, on simulated tournaments
     Calibrate(CalibrateArgs),
     /// Tell every statistic of a list of outcomes in R, wherever it comes from
     Evidence(EvidenceArgs),
+    /// Make one HTML file of all there is to know of an arena
+    Report(ReportArgs),
     /// Draw what the configuration declares, as Mermaid
     Graph,
     /// Examine the record of every decision
@@ -248,9 +270,12 @@ pub struct ReachArgs {
 /// `arena leaderboard`.
 #[derive(Args, Clone, Debug)]
 pub struct LeaderboardArgs {
-    /// Draw it again every second, until Ctrl-C
+    /// Fill the terminal with it and keep it up to date: sort, filter, look closer, operate
     #[arg(long, conflicts_with = "store")]
     pub watch: bool,
+    /// The arena's token, to operate it from --watch [default: data/arena.token beside the configuration]
+    #[arg(long, value_name = "TOKEN", env = "ARENA_TOKEN", hide_env_values = true, requires = "watch")]
+    pub token: Option<String>,
     /// Which arena.
     #[command(flatten)]
     pub reading: ReadingArgs,
@@ -313,43 +338,6 @@ pub enum BudgetCommand {
     Open(DealingArgs),
 }
 
-/// What can be exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Table {
-    /// Closed paper trades.
-    Trades,
-    /// Predictions beside what came true.
-    Predictions,
-    /// Bars of every market and length.
-    Bars,
-    /// Accepted quotes.
-    Quotes,
-    /// Lifecycle changes.
-    Lifecycle,
-    /// Paper orders and what became of them.
-    Orders,
-}
-
-/// `arena export`.
-#[derive(Args, Clone, Debug)]
-pub struct ExportArgs {
-    /// What to write
-    #[arg(long, value_enum)]
-    pub table: Table,
-    /// The store of an arena at rest
-    #[arg(long, value_name = "DIR")]
-    pub store: PathBuf,
-    /// Write here instead of standard output; compressed where it ends in .gz
-    #[arg(short, long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Only what is of this model
-    #[arg(long, value_name = "MODEL")]
-    pub model: Option<String>,
-    /// Only what is of this market
-    #[arg(long, value_name = "EPIC")]
-    pub epic: Option<String>,
-}
-
 /// The shells that completions exist for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
@@ -397,13 +385,15 @@ fn usage_sentence(error: &clap::Error) -> String {
 fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let shared = &cli.shared;
     match cli.command {
-        // These five tell their own exit code: a faulty file, a cut feed and a stopped run differ.
+        // These six tell their own exit code: a faulty file, a cut feed and a stopped run differ.
         Command::Demo(args) => return demo::demo(shared, &args),
         Command::Check => return run::check(shared),
+        Command::Doctor => return doctor::doctor(shared),
         Command::Run(args) => return run::run(shared, &args),
         Command::Replay(args) => return run::replay(shared, &args),
         Command::Resample(args) => return run::resample(shared, &args),
 
+        Command::Init => init::init(shared),
         Command::Fetch(command) => fetch::fetch(shared, &command),
         Command::Train(args) => train::train(shared, &args),
         Command::Models(command) => models::models(shared, &command),
@@ -419,8 +409,12 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Budget(BudgetCommand::Open(args)) => operate::open_budget(shared, args),
         Command::Reload(reach) => operate::reload(shared, &reach),
         Command::Export(args) => export::export(shared, &args),
+        Command::Tail(args) => tail::tail(shared, &args),
+        Command::Backup(args) => backup::backup(shared, &args),
+        Command::Restore(args) => backup::restore(shared, &args),
         Command::Calibrate(args) => calibrate::calibrate(shared, &args),
         Command::Evidence(args) => evidence::evidence(shared, &args),
+        Command::Report(args) => report::report(shared, &args),
         Command::Graph => graph::graph(shared),
         Command::Audit(AuditCommand::Verify(args)) => audit::verify(shared, &args),
         Command::Audit(AuditCommand::Export(args)) => audit::export(shared, &args),

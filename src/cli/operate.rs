@@ -43,7 +43,7 @@ fn tell(shared: &Shared, reach: &ReachArgs, path: &[&str], body: &Value) -> Resu
     if shared.json { print_json(&done) } else { print(&done_text(&done)) }
 }
 
-fn done_text(done: &Done) -> String {
+pub(super) fn done_text(done: &Done) -> String {
     let mut text = String::new();
     for change in &done.changes {
         writeln!(text, "{}: {} -> {}, {}", change.model, change.from.word(), change.to.word(), change.reason)

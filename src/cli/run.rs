@@ -139,7 +139,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
     let ready = ready.pinned(shared, &store)?;
     let config = &ready.config;
     let mut line = None;
-    let mut abroad = None;
+    let (mut clock, mut abroad) = (None, None);
     let feed: Box<dyn Feed> = match config.feed.source {
         FeedSource::Sim => {
             let markets = demo::markets(&config.markets, config.arena.seed, config.feed.edge_r, demo::START);
@@ -147,7 +147,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         }
         FeedSource::Ig => {
             let open = ig::open(shared, config)?;
-            (line, abroad) = (Some(open.line), Some(open.abroad));
+            (line, clock, abroad) = (Some(open.line), Some(open.clock), Some(open.abroad));
             open.feed
         }
         FeedSource::Replay if config.feed.quotes.is_empty() => {
@@ -195,6 +195,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         heeds_signals: true,
         wants_result: shared.json,
         on_tick: None,
+        clock,
         abroad,
         config: Arc::new(ready.config),
     });
@@ -388,6 +389,7 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         heeds_signals: true,
         wants_result: true,
         on_tick: None,
+        clock: None,
         abroad: None,
         config: Arc::new(config),
     })?;

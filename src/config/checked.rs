@@ -29,6 +29,8 @@ pub struct Config {
     pub risk: RiskConfig,
     /// `[promotion]`.
     pub promotion: PromotionConfig,
+    /// `[store]`.
+    pub store: StoreConfig,
     /// `[registry]`.
     pub registry: RegistryConfig,
     /// `[[models]]`, sweeps expanded, in written order.
@@ -66,6 +68,19 @@ pub struct ArenaConfig {
     pub model_deadline: Micros,
     /// Free space under which recording and live dealing stop, in MB of 1,000,000 bytes.
     pub disk_floor_mb: u64,
+}
+
+/// `[store]`: how much is kept; for ever where nothing is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Raw quotes older than this go.
+    pub quotes_max_age: Option<Micros>,
+    /// The oldest raw quotes go beyond so many MB of 1,000,000 bytes.
+    pub quotes_max_mb: Option<u64>,
+    /// Predictions older than this go.
+    pub predictions_max_age: Option<Micros>,
+    /// The oldest predictions go when the candidates' lanes take more MB.
+    pub predictions_max_mb: Option<u64>,
 }
 
 /// `[registry]`.

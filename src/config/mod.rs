@@ -184,6 +184,7 @@ fn checked_config(
     let risk = settings::risk(root, faults);
     let promotion = promotion::promotion(root, faults);
     let registry = settings::registry(root, base_dir, faults);
+    let store = settings::store(root, faults);
     settings::unbuilt(root, faults);
     let quotes = feed.as_ref().map(|feed| settings::place_quotes(feed, &markets, faults));
     let places = arena.as_ref().map(|arena| Places {
@@ -225,6 +226,7 @@ fn checked_config(
             paper: paper?,
             risk: risk?,
             promotion: promotion?,
+            store: store?,
             registry: registry?,
             candidates: expanded.candidates,
             pins: expanded.pins,

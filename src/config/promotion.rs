@@ -195,9 +195,11 @@ pub(super) fn cap_fault(promotion: &PromotionConfig, cap_r: f64) -> Option<Strin
 }
 
 fn anchor(field: &Field<'_>, faults: &mut Faults) -> Option<String> {
-    const WANT: &str = "a file, an address such as \"https://example.org/anchor\", or nothing";
+    const WANT: &str =
+        "a file, an address such as \"https://example.org/anchor\", an experiment such as \"mlflow:heads\", or nothing";
     let text = field.words(faults, WANT)?;
-    if text.contains('\0') || text.starts_with("mlflow:") { field.fault(faults, WANT) } else { Some(text.to_owned()) }
+    let is_nameless = text.strip_prefix("mlflow:").is_some_and(|name| name.trim().is_empty());
+    if text.contains('\0') || is_nameless { field.fault(faults, WANT) } else { Some(text.to_owned()) }
 }
 
 #[expect(clippy::float_cmp, reason = "the last step is 1 as written")]

@@ -69,6 +69,11 @@ pub const KEYS: &[Key] = &[
     key("arena", "record_predictions", "true or false", "", "", Value("true"), "Whether every prediction is journalled."),
     key("arena", "model_deadline", "length of time", "", "1ms to 1h", Value("\"2s\""), "Live: how long a model may think about one bar before it is suspended."),
     key("arena", "disk_floor_mb", "whole number", "MB of 1,000,000 bytes", "0 to 1000000000", Value("500"), "Free space under which recording and live dealing stop."),
+    // [store]
+    key("store", "quotes_max_age", "length of time or text", "", "1d to 7320d, or \"off\"", Value("\"off\""), "Raw quotes older than this, in event time, are deleted; a session that lost quotes cannot be replayed. Bars stay."),
+    key("store", "quotes_max_mb", "whole number or text", "MB of 1,000,000 bytes", "1 to 1000000000, or \"off\"", Value("\"off\""), "The oldest raw quotes are deleted when all of them take about more than this."),
+    key("store", "predictions_max_age", "length of time or text", "", "1d to 7320d, or \"off\"", Value("\"off\""), "Predictions older than this are deleted; orders and trades stay for ever."),
+    key("store", "predictions_max_mb", "whole number or text", "MB of 1,000,000 bytes", "1 to 1000000000, or \"off\"", Value("\"off\""), "The oldest predictions are deleted when the lanes of all candidates take about more than this."),
     // [feed]
     key("feed", "source", "text", "", "\"sim\", \"ig\" or \"replay\"", Value("\"sim\""), "Where quotes come from: the seeded synthetic market, IG's stream, or recorded files. Not built yet: \"nats\"."),
     key("feed", "speed", "number", "event seconds in a second", "0 to 1000000", Value("1.0"), "How fast sim and replay run; 0: as fast as they can."),
@@ -157,7 +162,7 @@ pub const KEYS: &[Key] = &[
     key("promotion", "futility_e", "number", "", "0 to below 1", Value("0.05"), "Retires a candidate whose e-value falls below this; 0: never."),
     key("promotion", "max_episodes", "whole number", "episodes", "1 to 4000000000", Value("20000"), "Retires a candidate that has not passed by then. A low one retires real small edges."),
     key("promotion", "max_idle_days", "whole number", "days", "1 to 100000", Value("60"), "Retires a candidate that has closed nothing for so long."),
-    key("promotion", "anchor", "text", "", "a file, an http(s) address, or nothing", Value("\"\""), "Where the head of the audit chain is noted as well, out of this machine's reach: a file is appended to, an address gets a POST. Relative to the configuration file."),
+    key("promotion", "anchor", "text", "", "a file, an http(s) address, mlflow:EXPERIMENT, or nothing", Value("\"\""), "Where the head of the audit chain is noted as well, out of this machine's reach: a file is appended to, an address gets a POST, an experiment of MLflow has it in tags. A file is relative to the configuration file."),
     // Other parts to come.
     key("registry", "mlflow", "text", "", "\"\", or http://HOST:PORT or https://HOST:PORT", Value("\"\""), "The MLflow server: trainings are logged to it, `model = \"mlflow:…\"` is fetched from it, and the alias `champion` is kept there. Empty: that of MLFLOW_TRACKING_URI, else none. Name and password, or a token, stand in the variables that MLflow's own client reads."),
     key("registry", "onnxruntime", "path", "", "\"\", or a library", Value("\"\""), "The library of ONNX Runtime (libonnxruntime.so), for models in the ONNX format; relative to the configuration file. Empty: that of ORT_DYLIB_PATH, else none. Needs the cargo feature `onnx`."),
@@ -193,6 +198,11 @@ pub const KEYS: &[Key] = &[
 /// The tables of a file, with what is said of each.
 const TABLES: &[(&str, &str, &str)] = &[
     ("arena", "[arena]", "The arena as a whole."),
+    (
+        "store",
+        "[store]",
+        "How much a store that runs for months keeps. What is deleted is told in the journal, in the log and in the report.",
+    ),
     ("feed", "[feed]", "Where quotes come from."),
     ("bars", "[bars]", "How quotes become bars."),
     ("server", "[server]", "The surface."),
@@ -261,7 +271,7 @@ pub fn reference_markdown() -> String {
          number of millionths of a price.\n\n\
          The configuration hash in the journal covers every key that can change a result. It leaves out \
          `arena.models_per_host`, `arena.arbiters`, `arena.data`, `arena.models`, `arena.model_deadline`, \
-         `arena.disk_floor_mb`, `feed.speed`, `feed.record`, the paths of `feed.quotes`, `bars.grace`, `ig.rest_url` and `server.listen`; \
+         `arena.disk_floor_mb`, all of `[store]`, `feed.speed`, `feed.record`, the paths of `feed.quotes`, `bars.grace`, `ig.rest_url` and `server.listen`; \
          all of `[ig]` where quotes come from elsewhere.\n",
     );
     for (table, header, about) in TABLES {

@@ -115,6 +115,10 @@ fn settings(old: &Config, new: &Config, d: &mut Difference) {
     }
 }
 
+fn or_off(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "off".to_owned(), |value| value.to_string())
+}
+
 /// Key, why it needs a restart, value.
 fn fixed(config: &Config) -> Vec<(&'static str, &'static str, String)> {
     let (arena, feed, bars) = (&config.arena, &config.feed, &config.bars);
@@ -129,6 +133,10 @@ fn fixed(config: &Config) -> Vec<(&'static str, &'static str, String)> {
         ("arena.record_predictions", "the journal keeps one rule", arena.record_predictions.to_string()),
         ("arena.model_deadline", "the model actors hold it", arena.model_deadline.to_string()),
         ("arena.disk_floor_mb", "the store holds it", arena.disk_floor_mb.to_string()),
+        ("store.quotes_max_age", "the store holds it", or_off(config.store.quotes_max_age)),
+        ("store.quotes_max_mb", "the store holds it", or_off(config.store.quotes_max_mb)),
+        ("store.predictions_max_age", "the store holds it", or_off(config.store.predictions_max_age)),
+        ("store.predictions_max_mb", "the store holds it", or_off(config.store.predictions_max_mb)),
         ("feed.source", "the feed is running", canonical::source_word(feed.source).to_owned()),
         ("feed.speed", "the feed is running", feed.speed.to_string()),
         ("feed.edge_r", "the market is made", feed.edge_r.to_string()),

@@ -8,7 +8,7 @@ use crate::domain::{Epic, EpicIdx, Market, Micros, Money, PriceDelta, Session, S
 
 use super::checked::{
     ArenaConfig, BarsConfig, FeedConfig, FeedSource, IgConfig, IgEnvironment, IgPrices, PaperConfig, RegistryConfig,
-    RiskConfig,
+    RiskConfig, StoreConfig,
 };
 use super::problem::{Faults, MISSING};
 use super::read::{DecimalRange, Field, FloatRange, Section};
@@ -173,6 +173,33 @@ pub(super) fn bars(root: &Section<'_>, faults: &mut Faults) -> Option<BarsConfig
     let grace = s.field("grace", faults).and_then(|f| f.length(faults, Micros(0), MINUTE));
     let reset_after = s.field("reset_after", faults).and_then(|f| f.length(faults, Micros::SECOND, YEAR));
     Some(BarsConfig { grace: grace?, reset_after: reset_after? })
+}
+
+/// Reads `[store]`.
+pub(super) fn store(root: &Section<'_>, faults: &mut Faults) -> Option<StoreConfig> {
+    const AGE_MAX: Micros = Micros(20 * YEAR.0);
+    let s = root.section("store", faults);
+    let mut age = |name: &str| {
+        s.field(name, faults).and_then(|f| match f.value() {
+            Value::Text(text) if text == "off" => Some(None),
+            _ => f.length(faults, Micros::DAY, AGE_MAX).map(Some),
+        })
+    };
+    let (quotes_max_age, predictions_max_age) = (age("quotes_max_age"), age("predictions_max_age"));
+    let mut size = |name: &str| {
+        s.field(name, faults).and_then(|f| match f.value() {
+            Value::Text(text) if text == "off" => Some(None),
+            Value::Integer(_) => f.whole(faults, 1..=1_000_000_000).map(|mb| Some(mb.unsigned_abs())),
+            _ => f.fault(faults, "a whole number from 1 to 1000000000, or \"off\""),
+        })
+    };
+    let (quotes_max_mb, predictions_max_mb) = (size("quotes_max_mb"), size("predictions_max_mb"));
+    Some(StoreConfig {
+        quotes_max_age: quotes_max_age?,
+        quotes_max_mb: quotes_max_mb?,
+        predictions_max_age: predictions_max_age?,
+        predictions_max_mb: predictions_max_mb?,
+    })
 }
 
 /// Reads `[server] listen`.

@@ -7,16 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::deal::{BookDeal, Part, Phase};
 use super::outcome::{DeskOutcome, MISSED, is_natural};
 use super::reconcile::Expected;
 use super::risk::{LiveRight, SeatDeal};
-use super::twins::{self, Totals, Twin};
+use super::twins::{self, Totals};
 use crate::broker::{Deal, DealStatus};
-use crate::domain::{
-    BreakKind, CloseReason, DealId, DealReference, Direction, Epic, Market, Micros, ModelId, Money, Price, SeatIdx,
-    Shortfall, Size, Tick, UtcMicros, next_funding,
-};
-use crate::flow::{BreakRow, DealTicket, DeskView, LiveTradeRow};
+use crate::domain::{BreakKind, DealReference, Epic, Market, Money, SeatIdx, Tick, UtcMicros, next_funding};
+use crate::flow::{BreakRow, DealTicket, DeskView};
 use crate::store::entry::DeskEntry;
 
 /// Rows that the view shows; finished deals beyond them are left to the journal.
@@ -24,165 +22,6 @@ const ROWS_MAX: usize = 200;
 
 /// Breaks that the view shows.
 const BREAKS_MAX: usize = 50;
-
-/// How far a deal has come, as we know it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(super) enum Phase {
-    /// Its intent is journalled; its outcome is not there yet.
-    Sent,
-    /// The broker did not tell; it is being looked up.
-    Unknown,
-    /// Open at the broker.
-    Open,
-    /// Closed again.
-    Closed,
-    /// Nothing was dealt.
-    Rejected,
-    /// In our book, gone at the broker, given up by an operator.
-    WrittenOff,
-}
-
-/// A part of a position that somebody else closed.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Part {
-    pub(super) time: UtcMicros,
-    pub(super) size: Size,
-    pub(super) level: Price,
-    pub(super) profit: Money,
-    /// The quote that stood then.
-    pub(super) quote: Option<Tick>,
-}
-
-/// One live deal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct BookDeal {
-    pub(super) reference: DealReference,
-    pub(super) seat: SeatIdx,
-    pub(super) model: ModelId,
-    pub(super) epic: Epic,
-    pub(super) made: UtcMicros,
-    pub(super) direction: Direction,
-    pub(super) size: Size,
-    /// What others have closed of it.
-    pub(super) parts: Vec<Part>,
-    pub(super) hold: Micros,
-    pub(super) phase: Phase,
-    pub(super) deal_id: Option<DealId>,
-    pub(super) opened: Option<UtcMicros>,
-    pub(super) level: Price,
-    pub(super) stop_level: Price,
-    pub(super) limit_level: Price,
-    pub(super) closed: Option<(UtcMicros, Price, CloseReason, Money)>,
-    pub(super) funding: Money,
-    pub(super) next_funding: Option<(UtcMicros, i64)>,
-    pub(super) twin: Option<Twin>,
-    /// The quotes that stood at our fill, at our exit, and at the paper fill.
-    pub(super) entry_quote: Option<Tick>,
-    pub(super) exit_quote: Option<Tick>,
-    pub(super) paper_quote: Option<Tick>,
-    pub(super) shortfall: Option<Shortfall>,
-    /// Why we want it closed, before and after the intent is journalled.
-    pub(super) close_wanted: Option<CloseReason>,
-    /// Whether that intent is journalled.
-    pub(super) is_close_intended: bool,
-    /// When closing was last asked for.
-    pub(super) close_sent: Option<UtcMicros>,
-    /// Look-ups without an answer, in a row.
-    pub(super) tries: u32,
-    /// Comparisons in a row in which the broker's list said something else of it than we know.
-    pub(super) doubts: u32,
-    /// The broker does not know it any more.
-    pub(super) is_lost: bool,
-    /// That it has no twin was told.
-    pub(super) is_told: bool,
-}
-
-impl BookDeal {
-    pub(super) fn is_in_doubt(&self) -> bool {
-        matches!(self.phase, Phase::Sent | Phase::Unknown)
-    }
-
-    /// Whether a word of the broker that it is open is believed: unless it was open and closed already.
-    fn may_open(&self) -> bool {
-        !matches!(self.phase, Phase::Open | Phase::Closed)
-    }
-
-    /// Whether this part is booked already.
-    pub(super) fn has_part(&self, time: UtcMicros, level: Price, size: Size) -> bool {
-        self.parts.iter().any(|part| (part.time, part.level, part.size) == (time, level, size))
-    }
-
-    fn is_alive(&self) -> bool {
-        matches!(self.phase, Phase::Sent | Phase::Unknown | Phase::Open)
-    }
-
-    pub(super) fn deadline(&self) -> Option<UtcMicros> {
-        Some(self.opened? + self.hold)
-    }
-
-    /// What is still open of it.
-    pub(super) fn left(&self) -> Size {
-        let closed: i64 = self.parts.iter().map(|part| part.size.micros()).sum();
-        Size::from_micros(self.size.micros() - closed)
-    }
-
-    /// What `size` of it makes, closed at `level`, charges left out.
-    pub(super) fn made(&self, level: Price, size: Size, market: &Market) -> Money {
-        let delta = level - self.level;
-        market.money(if self.direction == Direction::Long { delta } else { -delta }, size)
-    }
-
-    /// What it would make, the rest closed at `level`.
-    pub(super) fn profit_at(&self, level: Price, market: &Market) -> Money {
-        let parts: Money = self.parts.iter().map(|part| part.profit).sum();
-        parts + self.made(level, self.left(), market) - self.funding
-    }
-
-    /// The side that it would close on.
-    pub(super) fn exit_side(&self, tick: &Tick) -> Price {
-        if self.direction == Direction::Long { tick.bid } else { tick.offer }
-    }
-
-    fn row(&self) -> LiveTradeRow {
-        let is_filled = self.opened.is_some();
-        let status = match self.phase {
-            Phase::Sent => "sent",
-            Phase::Open if !self.is_lost => "open",
-            Phase::Closed => "closed",
-            Phase::Rejected => "rejected",
-            Phase::Unknown | Phase::Open | Phase::WrittenOff => "unknown",
-        };
-        LiveTradeRow {
-            model: self.model.clone(),
-            deal_reference: self.reference.to_string(),
-            deal_id: self.deal_id.as_ref().map(ToString::to_string),
-            status: status.to_owned(),
-            direction: self.direction,
-            size: self.size,
-            opened: self.opened,
-            open_level: is_filled.then_some(self.level),
-            stop_level: is_filled.then_some(self.stop_level),
-            limit_level: is_filled.then_some(self.limit_level),
-            closed: self.closed.map(|(time, ..)| time),
-            close_level: self.closed.map(|(_, level, ..)| level),
-            reason: self.closed.map(|(_, _, reason, _)| reason),
-            profit: self.closed.map(|(.., profit)| profit),
-            twin_profit: self.twin_profit(),
-            shortfall: self.shortfall,
-        }
-    }
-
-    pub(super) fn expected(&self) -> Expected {
-        Expected {
-            reference: self.reference.clone(),
-            direction: self.direction,
-            size: self.left(),
-            level: self.level,
-            stop_level: self.stop_level,
-            limit_level: self.limit_level,
-        }
-    }
-}
 
 /// All that the desk remembers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -388,11 +227,9 @@ impl Book {
                     self.standing.insert((*kind, reference.clone()));
                 }
             }
-            DeskEntry::PartlyClosed { time, reference, size, level, profit } => {
+            DeskEntry::PartlyClosed { time, reference, size, left, level, profit } => {
                 let quote = self.deals.get(reference).and_then(|deal| self.quote_at(&deal.epic, *time));
-                if let Some(deal) = self.deals.get_mut(reference)
-                    && !deal.has_part(*time, *level, *size)
-                {
+                if let Some(deal) = self.deals.get_mut(reference).filter(|deal| deal.left() > *left) {
                     deal.parts.push(Part { time: *time, size: *size, level: *level, profit: *profit, quote });
                 }
             }
@@ -512,21 +349,22 @@ impl Book {
         self.alive().filter(|deal| deal.phase == Phase::Open).map(BookDeal::expected).collect()
     }
 
-    /// Every deal that was dealt, as a broker would tell it.
+    /// Every deal that was sent, as a broker would tell it.
     pub(super) fn dealt(&self) -> Vec<Deal> {
         let told = |deal: &BookDeal| {
             let status = match (deal.phase, deal.closed) {
+                (Phase::Sent | Phase::Unknown, _) => DealStatus::Pending,
                 (Phase::Open, _) => DealStatus::Open,
                 (Phase::Closed, Some((time, level, reason, _))) => DealStatus::Closed { time, level, reason },
                 _ => return None,
             };
             Some(Deal {
                 reference: deal.reference.clone(),
-                id: deal.deal_id.clone()?,
+                id: deal.deal_id.clone().unwrap_or_else(|| "".into()),
                 epic: deal.epic.clone(),
                 direction: deal.direction,
                 size: deal.left(),
-                opened: deal.opened?,
+                opened: deal.opened.unwrap_or(deal.made),
                 level: deal.level,
                 stop_level: deal.stop_level,
                 limit_level: deal.limit_level,
@@ -588,43 +426,6 @@ impl Book {
             halted_by: self.halted.as_ref().and_then(|_| self.standing.first()).map(|(kind, _)| *kind),
             breaks: self.breaks.iter().cloned().collect(),
             shortfalls: self.totals.iter().filter_map(|(seat, totals)| totals.row(*seat)).collect(),
-        }
-    }
-}
-
-impl BookDeal {
-    fn nothing(reference: &DealReference) -> Self {
-        Self {
-            reference: reference.clone(),
-            seat: SeatIdx(0),
-            model: "".into(),
-            epic: "".into(),
-            made: UtcMicros(0),
-            direction: Direction::Long,
-            size: Size::ZERO,
-            parts: Vec::new(),
-            hold: Micros(0),
-            phase: Phase::Sent,
-            deal_id: None,
-            opened: None,
-            level: Price::ZERO,
-            stop_level: Price::ZERO,
-            limit_level: Price::ZERO,
-            closed: None,
-            funding: Money::ZERO,
-            next_funding: None,
-            twin: None,
-            entry_quote: None,
-            exit_quote: None,
-            paper_quote: None,
-            shortfall: None,
-            close_wanted: None,
-            is_close_intended: false,
-            close_sent: None,
-            tries: 0,
-            doubts: 0,
-            is_lost: false,
-            is_told: false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Closing what is due: asked for again until the position is gone; when that fails too often, dealing halts, and asking
 //! goes on.
 
-use super::book::{BookDeal, Phase};
+use super::deal::{BookDeal, Phase};
 use super::dealing::{Desk, TRIES_MAX};
 use super::{Break, DeskContext};
 use crate::broker::BrokerError;

@@ -4,7 +4,7 @@
 //! leaves out, or that we have closed, is looked for three times. Whatever is found ends with our book as the broker's
 //! is, or halts dealing under the name of the difference.
 
-use super::book::{BookDeal, Phase};
+use super::deal::{BookDeal, Phase};
 use super::dealing::{Desk, TRIES_MAX};
 use super::{Break, DeskContext, compare};
 use crate::broker::{BrokerError, Deal, DealStatus};
@@ -21,6 +21,11 @@ impl Desk {
     pub(super) fn is_comparison_due(&self, now: UtcMicros) -> bool {
         let minute = now.0.div_euclid(60_000_000);
         self.book.reconciled_minute.is_none_or(|last| minute > last) || self.book.again.is_some_and(|at| now >= at)
+    }
+
+    /// Has the books compared again soon.
+    pub(super) fn look_again(&mut self, now: UtcMicros) {
+        self.book.again = Some(now + AGAIN);
     }
 
     /// Compares the two books; a difference halts dealing under its name.
@@ -83,7 +88,7 @@ impl Desk {
         let theirs = ctx.broker.open_positions().await?;
         let was_empty = std::mem::replace(&mut self.book.was_empty, theirs.is_empty());
         if theirs.is_empty() && !was_empty && !self.book.expected().is_empty() {
-            self.book.again = Some(now + AGAIN);
+            self.look_again(now);
             let of_ours = self.book.pick(|deal| deal.phase == Phase::Open && !deal.is_lost);
             for reference in &of_ours {
                 self.doubt(reference);
@@ -111,7 +116,7 @@ impl Desk {
             }
         }
         if self.book.alive().any(|deal| deal.doubts > 0 && !deal.is_lost) {
-            self.book.again = Some(now + AGAIN);
+            self.look_again(now);
         }
         Ok(breaks)
     }
@@ -137,7 +142,7 @@ impl Desk {
             Phase::Sent | Phase::Unknown | Phase::Rejected | Phase::WrittenOff => {
                 let seat = ours.seat;
                 let has_other = self.book.alive().any(|other| other.seat == seat && other.reference != *reference);
-                self.opened(now, deal);
+                self.opened(now, deal, ctx).await;
                 let text = format!("order {reference} was filled at {}, and we had not heard of it", deal.level);
                 let found = Break::new(BreakKind::MissedFill, reference, text);
                 // Two positions of one candidate were never meant.
@@ -147,7 +152,7 @@ impl Desk {
             Phase::Open => {
                 let is_smaller = deal.size < ours.left();
                 (ours.is_lost, ours.doubts) = (false, if is_smaller { ours.doubts } else { 0 });
-                if !is_smaller || self.take_parts(now, deal, ctx).await {
+                if !is_smaller || self.take_parts(now, deal, ctx).await == Some(true) {
                     if let Some(ours) = self.book.get_mut(reference) {
                         ours.doubts = 0;
                     }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::book::{Book, BookDeal, Phase};
+use super::book::Book;
+use super::deal::{BookDeal, Phase};
 use super::risk::{LiveRight, Situation, approve, is_daily_loss_reached};
 use super::{Break, DeskContext, DeskOutcome, deal_reference};
 use crate::broker::{BrokerError, Deal};
@@ -79,8 +80,8 @@ impl Desk {
         self.book.note_costs();
     }
 
-    /// Every deal of our book that was dealt, as a broker would tell it: what an in-process venue takes over after a
-    /// crash.
+    /// Every deal of our book that was sent, as a broker would tell it: what a broker is told of after a crash, and an
+    /// in-process venue takes over.
     #[must_use]
     pub fn dealt(&self) -> Vec<Deal> {
         self.book.dealt()

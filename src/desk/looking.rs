@@ -1,12 +1,27 @@
 //! What the broker says of our deals, taken into the book: outcomes that it tells, outcomes that are looked up, parts
 //! that somebody else closed.
 
-use super::book::{BookDeal, Phase};
+use super::deal::{BookDeal, Part, Phase};
 use super::dealing::{Desk, TRIES_MAX};
 use super::{Break, DeskContext, is_protected};
-use crate::broker::{BrokerError, Deal, DealStatus};
-use crate::domain::{BreakKind, CloseReason, DealReference, Money, Price, UtcMicros};
+use crate::broker::{BrokerError, Deal, DealStatus, Exit};
+use crate::domain::{BreakKind, CloseReason, DealReference, Micros, Money, Price, Size, UtcMicros};
 use crate::store::entry::DeskEntry;
+
+/// A confirmation and the history may tell times of one closing that differ by so much.
+const SAME_CLOSING: Micros = Micros(2_000_000);
+
+/// The exits without the last one of a deal that is closed: that comes with the deal itself.
+fn parts_of(exits: &[Exit], status: &DealStatus) -> Vec<Exit> {
+    let mut parts = exits.to_vec();
+    if let DealStatus::Closed { time, level, .. } = status {
+        let is_it = |exit: &Exit| exit.level == *level && (exit.time - *time).0.abs() <= SAME_CLOSING.0;
+        if let Some(at) = parts.iter().rposition(is_it) {
+            parts.remove(at);
+        }
+    }
+    parts
+}
 
 impl Desk {
     /// Looks up, once, every deal whose outcome is not known.
@@ -72,21 +87,27 @@ impl Desk {
             }
             DealStatus::Open => {
                 if ours.is_in_doubt() {
-                    self.opened(now, deal);
+                    self.opened(now, deal, ctx).await;
                 } else if phase == Phase::Open && deal.size < ours.left() {
                     self.take_parts(now, deal, ctx).await;
                 }
             }
             DealStatus::Closed { time, level, reason } => {
                 if ours.is_in_doubt() {
-                    self.opened(now, deal);
+                    self.opened(now, deal, ctx).await;
                 }
                 if matches!(phase, Phase::Sent | Phase::Unknown | Phase::Open) {
                     // Whom we did not ask to close it may have closed a part of it before.
-                    if !matches!(reason, CloseReason::Time | CloseReason::Demoted | CloseReason::Halt) {
-                        self.take_parts(now, deal, ctx).await;
+                    let is_asked_for = matches!(reason, CloseReason::Time | CloseReason::Demoted | CloseReason::Halt);
+                    let left = self.book.get(&reference).map(BookDeal::left).unwrap_or_default();
+                    if (!is_asked_for || deal.size < left) && self.take_parts(now, deal, ctx).await.is_none() {
+                        // It would be booked at a guess; it is found closed again.
+                        return;
                     }
-                    self.closed(now, &reference, (*time, *level, *reason), ctx);
+                    // A broker that was started anew does not know that it was we who asked.
+                    let ours = self.book.get(&reference).filter(|ours| ours.is_close_intended);
+                    let wanted = ours.and_then(|ours| ours.close_wanted).filter(|_| *reason == CloseReason::Outside);
+                    self.closed(now, &reference, (*time, *level, wanted.unwrap_or(*reason)), ctx);
                 }
             }
         }
@@ -109,7 +130,7 @@ impl Desk {
     }
 
     /// Takes a fill into the book, whatever it is; one that is not what we asked for halts dealing.
-    pub(super) fn opened(&mut self, now: UtcMicros, deal: &Deal) {
+    pub(super) async fn opened(&mut self, now: UtcMicros, deal: &Deal, ctx: &DeskContext<'_>) {
         let reference = deal.reference.clone();
         self.record(DeskEntry::Opened {
             time: deal.opened,
@@ -121,10 +142,15 @@ impl Desk {
         });
         let Some(ours) = self.book.get(&reference) else { return };
         let (direction, size) = (ours.direction, ours.size);
-        if size != deal.size {
+        // Somebody may have closed a part of it before we heard of it.
+        let may_be_cut = direction == deal.direction && deal.size < size;
+        // What is not told now is told to the comparison.
+        let is_cut = may_be_cut && self.take_parts(now, deal, ctx).await != Some(false);
+        let is_other = !is_cut && size != deal.size;
+        if is_other {
             self.record(DeskEntry::Resized { time: now, reference: reference.clone(), size: deal.size });
         }
-        if size != deal.size || direction != deal.direction {
+        if is_other || direction != deal.direction {
             let text = format!(
                 "position {reference}: we asked for {} {size}, the broker opened {} {}",
                 direction.word(),
@@ -139,34 +165,36 @@ impl Desk {
     }
 
     /// Books the parts of a position that somebody else closed, as the broker's history tells them. Whether our book now
-    /// has the broker's size.
-    pub(super) async fn take_parts(&mut self, now: UtcMicros, deal: &Deal, ctx: &DeskContext<'_>) -> bool {
+    /// has the broker's size; `None` where the history was not told.
+    pub(super) async fn take_parts(&mut self, now: UtcMicros, deal: &Deal, ctx: &DeskContext<'_>) -> Option<bool> {
         let reference = &deal.reference;
         let exits = match ctx.broker.exits(deal).await {
             Ok(exits) => exits,
             Err(error) => {
                 tracing::warn!(%reference, %error, "the closings of a position are not told");
-                return false;
+                self.look_again(now);
+                return None;
             }
         };
-        let Some(ours) = self.book.get(reference) else { return false };
-        let Some(market) = ctx.markets.iter().find(|market| market.epic == ours.epic) else { return false };
-        // The exit of the rest comes with the deal itself.
-        let last = match deal.status {
-            DealStatus::Closed { .. } => exits.len().saturating_sub(1),
-            _ => exits.len(),
-        };
-        let parts: Vec<DeskEntry> = exits[..last]
-            .iter()
-            .filter(|exit| !ours.has_part(exit.time, exit.level, exit.size) && exit.size < ours.left())
-            .map(|exit| DeskEntry::PartlyClosed {
-                time: exit.time,
-                reference: reference.clone(),
-                size: exit.size,
-                level: exit.level,
-                profit: ours.made(exit.level, exit.size, market),
-            })
-            .collect();
+        let ours = self.book.get(reference)?;
+        let market = ctx.markets.iter().find(|market| market.epic == ours.epic)?;
+        let mut left = ours.left();
+        let mut booked: Vec<Exit> = ours.parts.iter().map(Part::exit).collect();
+        let mut parts = Vec::new();
+        for exit in parts_of(&exits, &deal.status) {
+            // Two of the same second may be alike: each is booked once.
+            if let Some(at) = booked.iter().position(|known| *known == exit) {
+                booked.swap_remove(at);
+                continue;
+            }
+            let Exit { time, level, size } = exit;
+            // The history of a closing may come before the rest of it was told: a whole is no part.
+            if size < left {
+                left = Size::from_micros(left.micros() - size.micros());
+                let (reference, profit) = (reference.clone(), ours.made(level, size, market));
+                parts.push(DeskEntry::PartlyClosed { time, reference, size, left, level, profit });
+            }
+        }
         for part in parts {
             let DeskEntry::PartlyClosed { size, level, .. } = &part else { continue };
             let text = format!("{size} of position {reference} was closed at {level} by somebody else");
@@ -174,7 +202,7 @@ impl Desk {
             self.record(part);
             self.broken(now, &found, true);
         }
-        self.book.get(reference).is_some_and(|ours| ours.left() == deal.size)
+        Some(self.book.get(reference)?.left() == deal.size)
     }
 
     fn profit(&mut self, now: UtcMicros, reference: &DealReference, level: Price, ctx: &DeskContext<'_>) -> Money {

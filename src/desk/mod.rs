@@ -28,6 +28,7 @@ mod approved;
 mod book;
 mod closing;
 mod comparing;
+mod deal;
 mod dealing;
 mod looking;
 mod outcome;

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::book::{Book, BookDeal, Phase};
+use super::book::Book;
+use super::deal::{BookDeal, Phase};
 use super::outcome::{DeskOutcome, is_natural};
 use super::shortfall::{Fill, LiveSide, PaperSide, of_extra, of_pair, of_refused, slippage};
 use crate::domain::{

@@ -4,6 +4,7 @@
 //! stream went on from without a loss is none. After any other, and at the start of every run, a gap comes before the
 //! next quotes, so that no bar is built over what is missing.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -13,10 +14,15 @@ use tokio::sync::mpsc;
 use super::{BadCounts, Feed, FeedError, FeedEvent, QuoteBlock};
 use crate::broker::ig::stream::{News, RawPrice, Stream};
 use crate::clock::Clock;
-use crate::domain::{BadQuote, DecimalError, EpicIdx, Price, Tick, UtcMicros};
+use crate::domain::{BadQuote, DecimalError, EpicIdx, Micros, Price, Tick, UtcMicros};
 
 /// Quotes that travel together at most.
 const BLOCK_TICKS: usize = 1_024;
+
+/// How long stamps of a market are held against our clock before the difference is told, and by how many quotes at
+/// least: the smallest delay among them is the one that the way added least to.
+const SKEW_SPAN: Micros = Micros(10 * Micros::SECOND.0);
+const SKEW_QUOTES: u32 = 5;
 
 /// Prices of IG.
 #[derive(Debug)]
@@ -32,6 +38,8 @@ pub struct Ig {
     waiting: Option<News>,
     /// Gaps to be told before the next quotes.
     gaps: Vec<FeedEvent>,
+    /// Differences of clocks that were measured and not told yet.
+    skews: VecDeque<(EpicIdx, Micros)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -39,6 +47,27 @@ struct EpicState {
     last: Option<Tick>,
     /// Quotes may be missing before the next one, and why.
     lost: Option<String>,
+    delays: Option<Delays>,
+}
+
+/// How late the quotes of a market were, by our clock.
+#[derive(Clone, Copy, Debug)]
+struct Delays {
+    since: UtcMicros,
+    quotes: u32,
+    least: Micros,
+}
+
+impl EpicState {
+    /// Holds a stamp against the clock; the difference, where enough of them were.
+    fn measure(&mut self, stamp: UtcMicros, now: UtcMicros) -> Option<Micros> {
+        let delay = now - stamp;
+        let delays = self.delays.get_or_insert(Delays { since: now, quotes: 0, least: delay });
+        delays.quotes += 1;
+        delays.least = delays.least.min(delay);
+        let is_done = delays.quotes >= SKEW_QUOTES && now - delays.since >= SKEW_SPAN;
+        is_done.then(|| self.delays.take()).flatten().map(|delays| delays.least)
+    }
 }
 
 impl Ig {
@@ -54,6 +83,7 @@ impl Ig {
             is_up: false,
             waiting: None,
             gaps: Vec::new(),
+            skews: VecDeque::new(),
         }
     }
 
@@ -157,6 +187,12 @@ impl Ig {
         }
         state.lost = None;
         state.last = Some(tick);
+        // The present price of a subscription may be as old as it likes.
+        if !price.is_snapshot
+            && let Some(skew) = state.measure(tick.time, self.clock.now())
+        {
+            self.skews.push_back((epic, skew));
+        }
         block.extend(epic, &[tick]);
     }
 }
@@ -201,6 +237,10 @@ impl Feed for Ig {
     /// What was before is not there any more: the gap that a session begins with says so.
     fn skip(&mut self, _accepted_per_epic: &[u64]) -> Result<(), FeedError> {
         Ok(())
+    }
+
+    fn clock_skew(&mut self) -> Option<(EpicIdx, Micros)> {
+        self.skews.pop_front()
     }
 
     fn is_whole(&self) -> bool {
@@ -256,6 +296,27 @@ mod tests {
                 }
             }
         })
+    }
+
+    #[test]
+    fn stamps_are_held_against_our_clock_and_the_least_delay_is_told() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (sender, receiver) = mpsc::channel(1_000);
+            let clock = Arc::new(ManualClock::default());
+            let mut feed = Ig::new(None, receiver, 2, Arc::<ManualClock>::clone(&clock));
+            let mut told = Vec::new();
+            // Our clock is six seconds ahead of the venue's; the way adds up to half a second. The other market is
+            // four seconds behind: stamps of the future.
+            for (second, way) in (100..).zip([500, 80, 300, 20, 40, 400, 90, 70, 60, 200, 300, 10, 25]) {
+                clock.set(UtcMicros(second * 1_000_000));
+                sender.send(price(0, "1", "2", &(second * 1_000 - 6_000 - way).to_string())).await.unwrap();
+                sender.send(price(1, "1", "2", &(second * 1_000 + 4_000 - way).to_string())).await.unwrap();
+                assert!(matches!(feed.next().await, Ok(Some(FeedEvent::Quotes(_)))));
+                told.extend(std::iter::from_fn(|| feed.clock_skew()).map(|(epic, skew)| (epic.0, skew.0)));
+            }
+            assert_eq!(told, [(0, 6_020_000), (1, -3_980_000)], "once in ten seconds");
+        });
     }
 
     const START: &str = "gap None 9000000 [EpicIdx(0), EpicIdx(1)] no connection to the stream";

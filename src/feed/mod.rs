@@ -21,7 +21,7 @@ use futures_util::future::BoxFuture;
 
 pub use self::block::{BadCounts, BarBlock, BarRow, QuoteBlock};
 pub use self::lines::Input;
-use crate::domain::{BadQuote, EpicIdx, ModelId, StreamIdx, UtcMicros};
+use crate::domain::{BadQuote, EpicIdx, Micros, ModelId, StreamIdx, UtcMicros};
 use crate::store::StoreError;
 
 /// What a feed has to tell.
@@ -176,6 +176,12 @@ pub trait Feed: Send + std::fmt::Debug {
     /// # Errors
     /// [`FeedError::NotResumable`].
     fn skip(&mut self, accepted_per_epic: &[u64]) -> Result<(), FeedError>;
+
+    /// Live alone: a market whose stamps were held against our clock since the last call, and by how much the venue's
+    /// are behind; the next one at the next call.
+    fn clock_skew(&mut self) -> Option<(EpicIdx, Micros)> {
+        None
+    }
 
     /// Live alone: whether what has come so far is all that there was, so that the clock may close a silent bar. While
     /// a connection is down nobody can tell.

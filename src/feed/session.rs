@@ -18,7 +18,7 @@ use super::csv::BLOCK_TICKS;
 use super::{BadCounts, Feed, FeedError, FeedEvent, QuoteBlock};
 use crate::domain::{EpicIdx, StreamIdx, Tick, UtcMicros};
 use crate::flow::Warmup;
-use crate::store::entry::{self, QuoteEntry, SessionEntry};
+use crate::store::entry::{self, QuoteEntry, SessionEntry, UpkeepEntry};
 use crate::store::{Lane, Store, StoreError};
 
 /// How many events wait for the arena at most.
@@ -60,6 +60,15 @@ impl Session {
         let lanes = store.lanes()?;
         if !lanes.iter().any(|lane| matches!(lane, Lane::Quotes(_))) {
             return Err(FeedError::Session("it holds no quotes".to_owned()));
+        }
+        let deleted = entry::read_lane::<UpkeepEntry>(&*store, Lane::Upkeep)?;
+        let is_quotes = |entry: &&UpkeepEntry| matches!(entry, UpkeepEntry::Deleted { lane: Lane::Quotes(_), .. });
+        if let Some(UpkeepEntry::Deleted { to, .. }) = deleted.iter().rfind(is_quotes) {
+            let why = format!(
+                "raw quotes of it up to {to} were deleted by [store] retention: replay a backup that is older, or its bars \
+                 (`arena export --table bars`, `arena replay --bars`)"
+            );
+            return Err(FeedError::Session(why));
         }
         let (mut closings, mut warmups) = (0, Vec::new());
         for block in store.read(Lane::Session) {

@@ -141,8 +141,13 @@ pub enum IgHistoryError {
     #[error("IG answered a bar without snapshotTimeUTC ({0:?}): its time cannot be told")]
     Timeless(String),
     /// There are rows, and not one of them can be used.
-    #[error("not one good bar ({0})")]
-    NothingGood(String),
+    #[error("not one good bar ({dropped}){hint}")]
+    NothingGood {
+        /// What was left out.
+        dropped: String,
+        /// What may help.
+        hint: &'static str,
+    },
     /// IG refused or did not answer.
     #[error("IG gives no prices of {epic}: {why}{hint}")]
     Ig {
@@ -400,7 +405,13 @@ impl<'a> Run<'a> {
         if self.rows.is_empty() {
             if self.dropped.keys().any(|kind| kind != "unfinished") {
                 let words: Vec<String> = self.dropped.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
-                return Err(IgHistoryError::NothingGood(words.join(", ")));
+                let hint = if self.dropped.contains_key("off_grid") {
+                    ": its bars do not begin on whole multiples of their length in UTC, as those of the arena do; an \
+                     --interval of 1h or less fits"
+                } else {
+                    ""
+                };
+                return Err(IgHistoryError::NothingGood { dropped: words.join(", "), hint });
             }
             self.notices.push("there is not one whole bar in that time: the market was closed".to_owned());
         } else if self.is_stored && self.manifest.file != self.format.file() {

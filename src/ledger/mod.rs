@@ -16,7 +16,7 @@ mod trial;
 
 pub use book::{Book, Closing, Event};
 pub use outcomes::{Orders, Predicted, StreamLanes, Truth, read_predictions};
-pub use read::{SeatRecord, read_seat, read_trades};
+pub use read::{Assembly, SeatRecord, read_seat, read_trades};
 pub use score::Score;
 pub(crate) use terms::FundingClock;
 pub use terms::Terms;

@@ -63,7 +63,12 @@ impl Truth {
             self.opens.get(at).map(|(_, bid, offer)| (*bid, *offer))?
         } else {
             let at = self.quotes.partition_point(|tick| tick.time < due);
-            self.quotes.get(at).map(|tick| (tick.bid.as_f64(), tick.offer.as_f64()))?
+            let open = self.opens.get(self.opens.partition_point(|(start, ..)| *start < due));
+            match (self.quotes.get(at), open) {
+                // Quotes before the first of these were there once, and are no longer kept: the bar began with them.
+                (Some(tick), Some((start, bid, offer))) if at == 0 && *start < tick.time => (*bid, *offer),
+                (tick, _) => tick.map(|tick| (tick.bid.as_f64(), tick.offer.as_f64()))?,
+            }
         };
         let ratio = match direction {
             Direction::Long => bid_out / offer_in,

@@ -51,6 +51,7 @@ pub enum SeatRecord {
 }
 
 /// What every trade of a seat shares.
+#[derive(Debug)]
 struct Shared {
     size: Size,
     stop: PriceDelta,
@@ -61,8 +62,8 @@ struct Shared {
 }
 
 /// Puts the entries of a seat's lane together, in order.
-#[derive(Default)]
-struct Assembly {
+#[derive(Debug, Default)]
+pub struct Assembly {
     shared: Option<Shared>,
     order: Option<Order>,
     opened: Option<(UtcMicros, Price)>,
@@ -71,7 +72,10 @@ struct Assembly {
 
 impl Assembly {
     /// The record that `entry` completes; `None` for the registration.
-    fn take(&mut self, entry: SeatEntry) -> Result<Option<SeatRecord>, &'static str> {
+    ///
+    /// # Errors
+    /// What is wrong, where it does not follow upon those before.
+    pub fn take(&mut self, entry: SeatEntry) -> Result<Option<SeatRecord>, &'static str> {
         Ok(Some(match entry {
             SeatEntry::Registered { size, stop, limit, latency, bar, risk, .. } => {
                 self.shared = Some(Shared { size, stop, limit, latency, bar, risk });

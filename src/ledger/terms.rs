@@ -1,8 +1,8 @@
 //! What stays the same for every trade of a candidate: distances, costs, risk unit, and the step from price to money.
 
 use crate::domain::{
-    Candidate, ContentHash, Costs, Decimal, Direction, Market, Micros, Money, PriceDelta, Resolution, RiskUnit, Size,
-    UtcMicros, next_funding,
+    Candidate, ContentHash, Costs, Decimal, Direction, Market, Micros, Money, Price, PriceDelta, Resolution, RiskUnit,
+    Size, UtcMicros, next_funding,
 };
 use crate::store::entry::SeatEntry;
 
@@ -88,6 +88,13 @@ impl Terms {
             Some(per_price) => Money::from_micros(delta.micros() * per_price),
             None => self.market.money(delta, self.size),
         }
+    }
+
+    /// What the candidate's size is worth at `level`, in the currency: for turnover, which no money depends on.
+    #[must_use]
+    pub fn notional(&self, level: Price) -> f64 {
+        let points = level.micros() as f64 / self.market.point.micros() as f64;
+        points * self.market.value_per_point.as_f64() * self.size.micros() as f64 / 1e6
     }
 
     /// What one passing of 22:00 London costs at twice the mid `mid2`.

@@ -173,6 +173,8 @@ pub(super) struct Decision {
     pub active_days: u32,
     pub is_faulty: bool,
     pub is_breached: bool,
+    #[serde(default)]
+    pub is_clock_off: bool,
     /// When the lineage was last demoted.
     pub demoted: Option<UtcMicros>,
     pub demotions: u32,

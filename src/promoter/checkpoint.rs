@@ -7,13 +7,16 @@ use crate::domain::{Episode, SeatIdx};
 use crate::flow::State;
 
 /// The version of [`Promoter::checkpoint`]'s bytes.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Why a checkpoint is not one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
     /// Written by another version.
-    #[error("the promoter's checkpoint is of version {got}, this is version {VERSION}")]
+    #[error(
+        "the promoter's checkpoint is of version {got}, this is version {VERSION}: go on with the arena that wrote it, or \
+         begin anew with another [arena] data; --store still reads what it holds"
+    )]
     Version {
         /// Its version.
         got: u8,
@@ -80,9 +83,9 @@ impl Promoter {
             let seat = &promoter.seats[at];
             let is_kept = seat.place.is_some() && seat.state != State::Retired;
             let (Some((first, last)), true) = (seat.range, is_kept) else { continue };
-            let trades = ledger(Self::idx(at)).into_iter();
             let episodes: Vec<Scored> = match promoter.config.unit {
-                EvidenceUnit::Episode => trades
+                EvidenceUnit::Episode => ledger(Self::idx(at))
+                    .into_iter()
                     .filter(|e| (first..=last).contains(&e.number) && e.opened >= seat.since && e.x.is_finite())
                     .map(|Episode { number, opened, closed, profit, rho_micros, x, .. }| Scored {
                         number,
@@ -93,7 +96,7 @@ impl Promoter {
                         x,
                     })
                     .collect(),
-                EvidenceUnit::Round => promoter.rounds_of(seat, trades),
+                EvidenceUnit::Round => promoter.rounds_of(seat),
             };
             if episodes.len() as u64 != seat.evidence.n() {
                 let (found, n) = (episodes.len(), seat.evidence.n());

@@ -51,6 +51,9 @@ impl Promoter {
         if let (Some(why), false) = (&self.stopped, is_override) {
             return refused(format!("promotions have stopped ({why}): `arena resume` lets them go on"));
         }
+        if self.is_clock_off(&seat.market) {
+            return refused(format!("the clocks are too far apart in {}", seat.market));
+        }
         let kept: Vec<usize> = self.pending.iter().map(|idx| self.at(*idx)).collect();
         match self.room(at, &kept) {
             Room::Free => {}

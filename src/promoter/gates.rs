@@ -29,6 +29,8 @@ pub struct GateInputs {
     pub top_share: Option<f64>,
     /// An outcome was not finite.
     pub is_faulty: bool,
+    /// The stamps of its market and our clock were apart by too much when that was last measured.
+    pub is_clock_off: bool,
     /// An outcome fell below the floor.
     pub is_breached: bool,
     /// Days of event time since the lineage was last demoted; `None` if it never was.
@@ -98,7 +100,7 @@ pub fn gates(config: &PromotionConfig, inputs: &GateInputs) -> [Gate; GATES] {
         Gate { name, value, limit, is_passed }
     };
     let evidence = threshold(config);
-    let faults = u32::from(inputs.is_faulty) + u32::from(inputs.is_breached);
+    let faults = [inputs.is_faulty, inputs.is_breached, inputs.is_clock_off].into_iter().map(u32::from).sum::<u32>();
     let episodes = inputs.episodes as f64;
     let family = at_least("G8 family bound", inputs.lcb_family, config.min_lcb_r);
     let top = at_most("G9 top share", inputs.top_share, config.max_top_share);
@@ -165,7 +167,7 @@ mod tests {
             ..config()
         };
         assert!((threshold(&config) - (128.0f64 / 0.05).ln()).abs() < 1e-12);
-        let rows: [(&str, GateInputs, &[&str]); 20] = [
+        let rows: [(&str, GateInputs, &[&str]); 21] = [
             ("all pass", good(), &[]),
             ("no slot", GateInputs { log_wealth: None, ..good() }, &["G1 evidence"]),
             ("poor", GateInputs { log_wealth: Some(7.8), ..good() }, &["G1 evidence"]),
@@ -183,6 +185,7 @@ mod tests {
             ("no win", GateInputs { top_share: None, ..good() }, &["G9 top share"]),
             ("data", GateInputs { is_faulty: true, ..good() }, &["G10 faults"]),
             ("breach", GateInputs { is_breached: true, ..good() }, &["G10 faults"]),
+            ("clock", GateInputs { is_clock_off: true, ..good() }, &["G10 faults"]),
             (
                 "cooling",
                 GateInputs { days_since_demotion: Some(13.0), demotions: 1, episodes: 49, ..good() },

@@ -69,11 +69,13 @@ impl Promoter {
         changes
     }
 
-    /// The venue's stamps of a market and our clock differ by `skew`.
+    /// The venue's stamps of a market and our clock differ by `skew`. Beyond the limit its champion goes back to the
+    /// shadow, and nobody goes live there until a measurement is within it again.
     pub fn on_clock_skew(&mut self, time: UtcMicros, market: &str, skew: Micros) -> Vec<Change> {
         let mut changes = Vec::new();
+        self.skews.insert(market.to_owned(), skew);
         let Some(most) = self.config.max_clock_skew else { return changes };
-        if skew.0.abs() > most.0
+        if self.is_clock_off(market)
             && let Some(champion) = self.champion_of(market)
         {
             let reason = format!("clocks differ by {skew} in {market}, limit {most}");
@@ -81,6 +83,12 @@ impl Promoter {
             self.topple(at, time, Fall { reason, stops_all: false }, false, &mut changes);
         }
         changes
+    }
+
+    /// Whether the clocks were too far apart in that market when that was last measured.
+    pub(super) fn is_clock_off(&self, market: &str) -> bool {
+        let skew = self.skews.get(market);
+        skew.zip(self.config.max_clock_skew).is_some_and(|(skew, most)| skew.0.abs() > most.0)
     }
 
     /// The live candidate of a market.

@@ -52,6 +52,7 @@ impl Promoter {
         for idx in self.pending.iter().copied().collect::<Vec<_>>() {
             let at = self.at(idx);
             if is_flat(idx)
+                && !self.is_clock_off(&self.seats[at].market)
                 && self.room(at, &[]) == Room::Free
                 && let Some(Pending { reason, is_override }) = self.seats[at].pending.take()
             {
@@ -68,7 +69,7 @@ impl Promoter {
         let count = ready.len();
         for idx in ready {
             let at = self.at(idx);
-            if self.pending.contains(&idx) {
+            if self.pending.contains(&idx) || self.is_clock_off(&self.seats[at].market) {
                 continue;
             }
             match self.room(at, &kept) {

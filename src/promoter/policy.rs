@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use super::audit::{Chain, Kind, Trigger};
 use super::evidence::Evidence;
 use super::gates::{GateInputs, gates, threshold};
-use super::seat::{Identity, Lineage, Scored, Seat, Told, bounds_of, days};
+use super::seat::{Identity, Lineage, Open, Scored, Seat, Told, bounds_of, days};
 use super::slots::SlotTable;
 use crate::config::{EvidenceUnit, PromotionConfig, PromotionMode};
 use crate::control::ControlError;
-use crate::domain::{ContentHash, Episode, ModelId, SeatIdx, UtcMicros};
+use crate::domain::{ContentHash, Episode, Micros, ModelId, SeatIdx, UtcMicros};
 use crate::flow::{Change, State};
 
 /// A candidate as the promoter needs to know it.
@@ -57,6 +57,8 @@ pub struct Promoter {
     pub(super) stopped: Option<String>,
     /// The last quote of each market that was told of.
     pub(super) quoted: BTreeMap<String, UtcMicros>,
+    /// By how much the stamps of each market differed from our clock when that was last measured.
+    pub(super) skews: BTreeMap<String, Micros>,
     pub(super) eligible: BTreeSet<SeatIdx>,
     pub(super) live: BTreeSet<SeatIdx>,
     pub(super) pending: BTreeSet<SeatIdx>,
@@ -81,6 +83,7 @@ impl Promoter {
             days: Vec::new(),
             stopped: None,
             quoted: BTreeMap::new(),
+            skews: BTreeMap::new(),
             eligible: BTreeSet::new(),
             live: BTreeSet::new(),
             pending: BTreeSet::new(),
@@ -141,6 +144,7 @@ impl Promoter {
             is_futile: false,
             pending: None,
             today: 0.0,
+            open: Open::default(),
             daily: Vec::new(),
             copy_of: None,
             reign: None,
@@ -213,6 +217,7 @@ impl Promoter {
         if !seat.counts(episode.opened) {
             return;
         }
+        seat.open = Open { now: 0.0, later: None, ..seat.open };
         seat.today += episode.x;
         if episode.x.is_finite() {
             seat.first_opened.get_or_insert(episode.opened);
@@ -308,6 +313,11 @@ impl Promoter {
     }
 
     pub(super) fn inputs(&self, at: usize, time: UtcMicros) -> GateInputs {
+        GateInputs { top_share: self.seats[at].top_share(), ..self.inputs_in_constant_time(at, time) }
+    }
+
+    /// All but the top share, which looks at every outcome.
+    pub(super) fn inputs_in_constant_time(&self, at: usize, time: UtcMicros) -> GateInputs {
         let seat = &self.seats[at];
         let lineage = &self.lineages[&seat.model];
         GateInputs {
@@ -319,7 +329,8 @@ impl Promoter {
             dsr: seat.evidence.dsr(self.trials),
             decay: seat.evidence.decay(),
             lcb_family: seat.lcb_family(&self.config),
-            top_share: seat.top_share(),
+            top_share: None,
+            is_clock_off: self.is_clock_off(&seat.market),
             is_faulty: seat.evidence.is_faulty(),
             is_breached: seat.evidence.is_breached() || seat.is_barred,
             days_since_demotion: lineage.demoted.and_then(|demoted| days(demoted, time)),

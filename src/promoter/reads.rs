@@ -3,15 +3,29 @@
 mod outlook;
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::gates::{gates, threshold};
+use super::gates::{Gate, GateInputs, gates, threshold};
 use super::policy::Promoter;
-use super::seat::Seat;
+use super::seat::{Seat, days, family_level};
 use crate::control::ControlError;
 use crate::domain::{ContentHash, ModelId, SeatIdx, UtcMicros};
-use crate::flow::{Explanation, State};
+use crate::flow::{Explanation, State, Statistics};
+use crate::statistics::multiplicity::e_bh_among;
+use crate::statistics::performance::{sortino_of, wilson};
+use crate::statistics::sharpe::{Sharpe, autocorrelations, lo_eta};
+use crate::statistics::sums::Moments;
+
+/// Trading days of a year, and its days.
+const TRADING_DAYS: usize = 252;
+const YEAR_DAYS: f64 = 365.25;
+/// Outcomes from which a row's ratio counts in the variance across rows, as it does for its own deflated ratio.
+const CROSS_EPISODES_MIN: u64 = 30;
+/// Correlation of neighbouring days from which Lo's factor is told, and days under which it is chance alone.
+const LO_FROM: f64 = 0.1;
+const LO_DAYS_MIN: usize = 30;
 
 /// The evidence half of a leaderboard row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,7 +61,7 @@ pub struct EvidenceRow {
     pub slot: Option<u32>,
     /// What it started with there.
     pub start_wealth: Option<f64>,
-    /// `no_slot`, `data`, `floor_breach`, `override`, `futile`, `copy_of:` and the first of its kind.
+    /// `no_slot`, `data`, `floor_breach`, `clock`, `override`, `futile`, `copy_of:` and the first of its kind.
     pub flags: Vec<String>,
 }
 
@@ -60,16 +74,24 @@ enum Likely {
 }
 
 impl Likely {
-    /// What growth is multiplied by; `None` where it would not grow at all.
-    fn of(self, seat: &Seat) -> Option<f64> {
+    /// That mean.
+    fn mean(self, seat: &Seat) -> f64 {
         let (mean, sd) = seat.evidence.mean_and_sd();
         let error = sd / (seat.evidence.n() as f64).sqrt();
-        let likely = match self {
-            Self::Mean => return Some(1.0),
+        match self {
+            Self::Mean => mean,
             Self::High => mean + error,
             Self::Low => mean - error,
-        };
-        let ratio = likely / mean;
+        }
+    }
+
+    /// What growth is multiplied by; `None` where it would not grow at all.
+    fn of(self, seat: &Seat) -> Option<f64> {
+        if matches!(self, Self::Mean) {
+            return Some(1.0);
+        }
+        let mean = Self::Mean.mean(seat);
+        let ratio = self.mean(seat) / mean;
         (mean > 0.0 && ratio > 0.0).then_some(ratio * ratio)
     }
 }
@@ -129,6 +151,101 @@ impl Promoter {
             start_wealth: evidence.start_wealth(),
             flags: self.flags(at),
         }
+    }
+
+    /// The candidates that e-BH would pass now, as if all slots were tested together: those worth a closer look. It
+    /// bounds the share of false ones among them, not the chance of any, and is no gate.
+    #[must_use]
+    pub fn watch_list(&self) -> BTreeSet<SeatIdx> {
+        let slots = f64::from(self.config.alpha_slots) * f64::from(self.slots.budgets());
+        // Below this nobody passes however many others do.
+        let least = -self.config.alpha.ln();
+        let in_play = |seat: &Seat| matches!(seat.state, State::Shadow | State::Eligible | State::Live);
+        let wealth = |(at, seat): (usize, &Seat)| {
+            let may = in_play(seat) && seat.evidence.may_reach(least);
+            may.then(|| seat.evidence.log_wealth().map(|log| (at, log))).flatten()
+        };
+        let (at, e): (Vec<usize>, Vec<f64>) =
+            self.seats.iter().enumerate().filter_map(wealth).map(|(at, log)| (at, log.exp())).unzip();
+        e_bh_among(&e, slots, self.config.alpha).into_iter().map(|place| Self::idx(at[place])).collect()
+    }
+
+    /// The variance of the Sharpe ratios of an outcome over all rows with thirty outcomes; `None` for fewer than two of
+    /// them.
+    #[must_use]
+    pub fn cross_variance(&self) -> Option<f64> {
+        let mut ratios = Moments::default();
+        let rows = self.seats.iter().filter(|seat| seat.evidence.n() >= CROSS_EPISODES_MIN);
+        rows.map(|seat| seat.evidence.sharpe().ratio).filter(|ratio| ratio.is_finite()).for_each(|x| ratios.push(x));
+        (ratios.n() >= 2).then(|| ratios.sd() * ratios.sd())
+    }
+
+    /// The further figures of a row, from evidence; `cross_variance` is [`Self::cross_variance`]. What only the ledger
+    /// knows is left out.
+    ///
+    /// # Panics
+    /// If the seat was never registered.
+    #[must_use]
+    pub fn statistics(&self, seat: SeatIdx, cross_variance: Option<f64>) -> Statistics {
+        let (at, now) = (self.at(seat), self.now);
+        let seat = &self.seats[at];
+        let (evidence, config) = (&seat.evidence, &self.config);
+        let finite = |value: f64| value.is_finite().then_some(value);
+        let (sharpe, wins, n) = (evidence.sharpe(), evidence.wins(), evidence.n());
+        let (mean, sd) = evidence.mean_and_sd();
+        let (low, high) = wilson(wins.wins, n, 0.05);
+        let percent = |r: f64| 100.0 * r * seat.rho_micros / 1e6 / config.capital;
+        let max_drawdown_pct = percent(evidence.max_drawdown_r());
+        let age = days(seat.since, now).unwrap_or(0.0);
+        let growth = (1.0 + percent(evidence.power_sums()[0]) / 100.0).powf(YEAR_DAYS / age) - 1.0;
+        let is_fallen = max_drawdown_pct > 0.0;
+        let daily = Moments::of(&seat.daily);
+        let a_day = if daily.sd() > 0.0 { daily.mean() / daily.sd() } else { f64::NAN };
+        let has_memory = seat.daily.len() >= LO_DAYS_MIN && autocorrelations(&seat.daily, 1)[0].abs() > LO_FROM;
+        let lags = if has_memory { TRADING_DAYS.min(seat.daily.len()) - 1 } else { 0 };
+        let correlations = autocorrelations(&seat.daily, lags);
+        Statistics {
+            slot: seat.place.filter(|_| seat.is_in_slot).map(|place| place.index),
+            start_wealth: evidence.start_wealth(),
+            days: seat.first_opened.and_then(|first| days(first, now)),
+            active_days: seat.active_days,
+            episodes_per_day: seat.per_day(now),
+            lcb_family_r: seat.lcb_family(config).filter(|_| n > 0),
+            sd_r: finite(sd),
+            sharpe: finite(sharpe.ratio),
+            sharpe_annual: finite(a_day * (TRADING_DAYS as f64).sqrt()),
+            sharpe_annual_lo: finite(a_day * lo_eta(TRADING_DAYS, &correlations)).filter(|_| has_memory),
+            sortino: finite(sortino_of(mean, evidence.squared_losses(), n as f64)),
+            calmar: finite(100.0 * growth / max_drawdown_pct).filter(|_| is_fallen && age > 0.0),
+            psr: finite(sharpe.probabilistic(0.0)),
+            dsr: evidence.dsr(self.trials),
+            dsr_cross: cross_variance
+                .filter(|_| n >= CROSS_EPISODES_MIN)
+                .and_then(|variance| finite(sharpe.deflated(self.trials, variance))),
+            min_track_record: finite(sharpe.least_track_record(0.0, 0.95)),
+            drawdown_r: evidence.drawdown_r(),
+            drawdown_pct: finite(percent(evidence.drawdown_r())),
+            max_drawdown_pct: finite(max_drawdown_pct),
+            win_rate_decided: finite(wins.rate_of_decided()),
+            win_rate_low: finite(low),
+            win_rate_high: finite(high),
+            payoff_ratio: finite(wins.payoff_ratio()),
+            turnover: None,
+            costs_r: None,
+            decay: finite(evidence.decay()),
+            decay_limit: config.detector_arl,
+            failing_gates: self.failing(at, now),
+        }
+    }
+
+    /// The gates that a candidate misses, told in constant time: the top share is looked at where all others pass.
+    fn failing(&self, at: usize, time: UtcMicros) -> Vec<String> {
+        let names = |gates: &[Gate]| -> Vec<String> {
+            gates.iter().filter(|gate| !gate.is_passed).map(|gate| gate.name.to_owned()).collect()
+        };
+        let inputs = self.inputs_in_constant_time(at, time);
+        let missed = names(&gates(&self.config, &GateInputs { top_share: Some(0.0), ..inputs }));
+        if missed.is_empty() { names(&gates(&self.config, &self.inputs(at, time))) } else { missed }
     }
 
     /// Whether the evidence of a seat would still pass its gate if what is open were closed now at a loss of `-x` R (a
@@ -195,10 +312,29 @@ impl Promoter {
         }
         let per_day = seat.per_day(time)?;
         let missing_wealth = threshold(&self.config) - inputs.log_wealth?;
-        let mut episodes = f64::from(self.config.min_episodes) - inputs.episodes as f64;
+        let config = &self.config;
+        let mut episodes = f64::from(config.min_episodes) - inputs.episodes as f64;
         if missing_wealth > 0.0 {
             let growth = seat.evidence.growth().filter(|growth| *growth > 0.0)? * likely.of(seat)?;
             episodes = episodes.max(missing_wealth / growth);
+        }
+        // A drawdown that was too deep once stays so.
+        if config.max_paper_drawdown_r.is_some_and(|most| inputs.drawdown_r > most) {
+            return None;
+        }
+        // The bound rises towards the mean, and never beyond it.
+        if config.min_lcb_r > config.null_edge_r && inputs.lcb_family.is_none_or(|bound| bound < config.min_lcb_r) {
+            let (mean, sd) = seat.evidence.mean_and_sd();
+            let edge = likely.mean(seat) - config.min_lcb_r;
+            let start = seat.evidence.start_wealth()?;
+            // What a mean that far above the limit earns a bet that fits it, an outcome.
+            let growth = edge * edge / (2.0 * (sd * sd + mean * mean));
+            let needed = -family_level(config, start).ln() / growth;
+            episodes = episodes.max((edge > 0.0).then_some(needed - inputs.episodes as f64)?);
+        }
+        if config.min_dsr > 0.0 && inputs.dsr.is_none_or(|dsr| dsr < config.min_dsr) {
+            let needed = self.episodes_to_dsr(seat, likely)?;
+            episodes = episodes.max(needed - inputs.episodes as f64);
         }
         let mut days = f64::from(self.config.min_days) - inputs.days?;
         // At most one active day in a day; a slower candidate needs one episode for each.
@@ -208,6 +344,14 @@ impl Promoter {
             episodes = episodes.max(f64::from(self.config.cooldown_episodes) - inputs.episodes as f64);
         }
         Some(days.max(episodes.ceil() / per_day).max(0.0)).filter(|days| days.is_finite())
+    }
+
+    /// Outcomes with which the deflated ratio will do.
+    fn episodes_to_dsr(&self, seat: &Seat, likely: Likely) -> Option<f64> {
+        let ratio = likely.mean(seat) / seat.evidence.mean_and_sd().1;
+        let likely = Sharpe { ratio, ..seat.evidence.sharpe() };
+        let needed = likely.observations_to(self.trials, self.config.min_dsr);
+        needed.is_finite().then(|| needed.max(CROSS_EPISODES_MIN as f64))
     }
 
     /// The seat of a name: the latest that was registered under it.

@@ -21,6 +21,7 @@ impl Promoter {
             (seat.place.is_none(), "no_slot"),
             (seat.evidence.is_faulty(), "data"),
             (seat.is_barred, "floor_breach"),
+            (self.is_clock_off(&seat.market), "clock"),
             (seat.is_overridden, "override"),
             (seat.is_futile, "futile"),
         ];
@@ -116,6 +117,7 @@ impl Promoter {
             active_days: seat.active_days,
             is_faulty: inputs.is_faulty,
             is_breached: inputs.is_breached,
+            is_clock_off: inputs.is_clock_off,
             demoted: lineage.demoted,
             demotions: lineage.demotions,
             gates: gates(&self.config, &inputs).into_iter().map(GateRecord::from).collect(),

@@ -2,10 +2,11 @@
 
 use super::tests::{Arena, DAY, HOUR, config, steps};
 use super::*;
-use crate::config::{EvidenceUnit, PromotionConfig, SlotReuse};
+use crate::config::{EvidenceUnit, PromotionConfig, PromotionMode, SlotReuse};
 use crate::control::ControlError;
 use crate::domain::{Micros, Money, SeatIdx, Size, UtcMicros};
 use crate::flow::{Change, LiveOutcome, State};
+use crate::statistics::record::{Record, Terms};
 
 const SEAT: SeatIdx = SeatIdx(0);
 
@@ -373,4 +374,135 @@ fn other_keys_of_watching_take_effect_at_once() {
     let changes = live(&mut arena, &[closed(-1.0)]);
     assert_eq!(changes[0].reason, "live drawdown of 3.00 R, limit 2.50 R");
     arena.verified();
+}
+
+#[test]
+fn what_is_open_over_midnight_is_marked_to_market_where_rounds_are_the_unit() {
+    let rules = PromotionConfig { unit: EvidenceUnit::Round, round_risk_r: 1.0, ..config() };
+    let mut arena = Arena::new(&rules, 2);
+    // A risk unit is 10 in money.
+    let mark = |arena: &mut Arena, hour: i64, money: &str| {
+        arena.promoter.on_mark(SEAT, UtcMicros(hour * HOUR), UtcMicros(HOUR), money.parse::<Money>().unwrap());
+    };
+    let round_at = |arena: &mut Arena, hour: i64, outcomes: &[(u32, f64)]| {
+        arena.time = UtcMicros(hour * HOUR);
+        arena.round(outcomes)
+    };
+    round_at(&mut arena, 0, &[(1, 0.1)]);
+    mark(&mut arena, 23, "5");
+    mark(&mut arena, 25, "9");
+    round_at(&mut arena, 26, &[(1, 0.1)]);
+    mark(&mut arena, 30, "7");
+    mark(&mut arena, 48, "-2");
+    round_at(&mut arena, 50, &[(0, 1.0), (1, 0.1)]);
+    // What was opened before its evidence began does not count, here as everywhere.
+    arena.promoter.on_mark(SEAT, UtcMicros(51 * HOUR), UtcMicros(-1), "1000".parse::<Money>().unwrap());
+    round_at(&mut arena, 74, &[(1, 0.1)]);
+    // 0.5 by midnight of the first day, then -0.2 at the next, and 1 in all: 0.5 - 0.7 + 1.2.
+    let told = arena.promoter.row(SEAT);
+    assert_eq!(told.episodes, 3);
+    assert!((told.mean_r.unwrap() - 1.0 / 3.0).abs() < 1e-12, "{told:?}");
+    assert!((told.max_drawdown_r - 0.7).abs() < 1e-12, "{told:?}");
+    let sd = arena.promoter.statistics(SEAT, None).sd_r.unwrap();
+    let mean = 1.0f64 / 3.0;
+    let squares = [0.5f64, -0.7, 1.2].map(|x| (x - mean).powi(2));
+    assert!((sd - (squares.iter().sum::<f64>() / 2.0).sqrt()).abs() < 1e-12, "{sd}");
+    let lean = arena.promoter.checkpoint_without_episodes();
+    let back = Promoter::restore_with(&lean, |_| Vec::new()).unwrap();
+    assert_eq!(back.checkpoint(), arena.promoter.checkpoint(), "no ledger is needed for rounds");
+}
+
+#[test]
+fn nobody_goes_live_where_the_clocks_are_apart() {
+    let mut arena = Arena::new(&config(), 1);
+    let seconds = |n: i64| Micros(n * 1_000_000);
+    assert_eq!(arena.promoter.on_clock_skew(arena.time, "A", seconds(-6)), []);
+    for _ in 0..150 {
+        assert_eq!(arena.round(&[(0, 1.0)]), []);
+    }
+    assert!(arena.promoter.row(SEAT).flags.contains(&"clock".to_owned()));
+    assert_eq!(arena.promoter.statistics(SEAT, None).failing_gates, ["G10 faults"]);
+    assert_eq!(arena.promoter.on_clock_skew(arena.time, "A", seconds(1)), []);
+    let changes = arena.round(&[(0, 1.0)]);
+    assert_eq!(steps(&changes), [(0, State::Shadow, State::Eligible), (0, State::Eligible, State::Live)]);
+    // An eligible one waits as well, and an operator is refused.
+    let mut manual = Arena::new(&PromotionConfig { mode: PromotionMode::Manual, ..config() }, 1);
+    manual.win(0);
+    manual.promoter.on_clock_skew(manual.time, "A", seconds(6));
+    let refusal = manual.promoter.promote("m0", manual.time, None, false, true).unwrap_err();
+    assert_eq!(refusal, ControlError::Refused("the clocks are too far apart in A".to_owned()));
+    arena.verified();
+}
+
+#[test]
+fn several_that_do_well_together_are_watched_before_any_of_them_passes() {
+    let mut arena = Arena::new(&PromotionConfig { alpha_slots: 8, min_episodes: 5, ..config() }, 8);
+    let mut watched = Vec::new();
+    while watched.is_empty() {
+        assert_eq!(arena.round(&[(0, 1.0), (2, 1.0), (3, 1.0), (5, 1.0), (6, -0.5)]), [], "nobody passes");
+        watched = arena.promoter.watch_list().into_iter().map(|seat| seat.0).collect();
+    }
+    // With four of eight, a wealth of 8 / (0.05 · 4) will do where one alone needs 8 / 0.05.
+    assert_eq!(watched, [0, 2, 3, 5]);
+    let wealth = arena.promoter.row(SEAT).progress.unwrap() * arena.promoter.threshold();
+    assert!((40f64.ln()..80f64.ln()).contains(&wealth), "{}", wealth.exp());
+}
+
+#[test]
+fn the_statistics_of_a_row_are_those_of_its_outcomes() {
+    let mut arena = Arena::new(&config(), 3);
+    let outcome = |k: u32| if k.is_multiple_of(3) { -1.0 } else { 0.75 };
+    let xs: Vec<f64> = (0..60).map(outcome).collect();
+    for x in &xs {
+        arena.round(&[(0, *x), (1, -*x)]);
+    }
+    let (cross, trials) = (arena.promoter.cross_variance(), arena.promoter.trials());
+    let told = arena.promoter.statistics(SEAT, cross);
+    let record = Record::of(&xs, &Terms { trials, ..Terms::default() });
+    let plain = &record.plain;
+    for (name, got, want) in [
+        ("sd", told.sd_r, plain.sd_r.0),
+        ("sharpe", told.sharpe, plain.sharpe.0),
+        ("psr", told.psr, plain.psr.0),
+        ("dsr", told.dsr, plain.dsr.0),
+        ("track record", told.min_track_record, plain.min_track_record.0),
+        ("payoff", told.payoff_ratio, plain.payoff_ratio.0),
+        ("low", told.win_rate_low, plain.win_rate_low.0),
+        ("high", told.win_rate_high, plain.win_rate_high.0),
+        ("decay", told.decay, record.watch.decay.0),
+        ("drawdown", Some(told.drawdown_r), record.watch.drawdown_r.0),
+    ] {
+        assert!(got.is_some_and(|got| (got - want).abs() < 1e-9), "{name}: {got:?}, {want}");
+    }
+    // Two ratios of the same size either side of 0: their variance is twice the square.
+    let ratio = plain.sharpe.0;
+    assert!((cross.unwrap() - 2.0 * ratio * ratio).abs() < 1e-12);
+    let deflated = arena.promoter.statistics(SeatIdx(1), cross).dsr_cross.unwrap();
+    assert!(deflated < 0.01 && told.dsr_cross.unwrap() < told.psr.unwrap(), "{deflated}, {told:?}");
+    // A drawdown of 1 R is 10 of a capital of 10,000.
+    assert!((told.max_drawdown_pct.unwrap() - 0.1).abs() < 1e-9, "{told:?}");
+    let idle = arena.promoter.statistics(SeatIdx(2), cross);
+    let nothing = [idle.sd_r, idle.sharpe, idle.sortino, idle.psr, idle.dsr, idle.dsr_cross, idle.calmar];
+    assert_eq!(nothing, [None; 7], "undefined is null");
+    assert!(idle.failing_gates.len() >= 2 && idle.days.is_none());
+}
+
+#[test]
+fn the_expected_days_heed_every_gate_that_time_can_open() {
+    let days = |rules: PromotionConfig| {
+        let mut arena = Arena::new(&rules, 1);
+        for k in 0..60 {
+            arena.round(&[(0, if k % 5 < 2 { -1.0 } else { 1.0 })]);
+        }
+        let told = arena.promoter.explain(SEAT, arena.time);
+        (told.expected_days_to_decision, told.expected_days_low, told.expected_days_high)
+    };
+    let (plain, low, _) = days(config());
+    let plain = plain.unwrap();
+    assert!(low.unwrap() < plain);
+    // A mean of 0.2 R brings a deflated ratio of 0.99999999 later than the evidence.
+    assert!(days(PromotionConfig { min_dsr: 0.999_999_99, ..config() }).0.unwrap() > 1.5 * plain);
+    assert!(days(PromotionConfig { min_lcb_r: 0.1, ..config() }).0.unwrap() > 1.5 * plain);
+    assert_eq!(days(PromotionConfig { min_lcb_r: 0.3, ..config() }).0, None, "beyond its mean");
+    assert_eq!(days(PromotionConfig { max_paper_drawdown_r: Some(1.5), ..config() }).0, None, "it was deeper");
 }

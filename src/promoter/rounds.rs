@@ -1,14 +1,15 @@
 //! Trading days: outcomes added up by day, rounds as the unit of evidence, and the challenger test over common rounds.
 //!
 //! A round is a UTC day on which any candidate of the arena closed an episode; a candidate that closed none made 0 in
-//! it. It ends when the first episode of a later day comes in.
+//! it. It ends when the first episode of a later day comes in. Where rounds are the unit of evidence, a position that is
+//! open over the end of a day is marked to market there: the day has what it had gained or lost by then, the next the rest.
 
 use super::audit::Trigger;
 use super::policy::Promoter;
 use super::reign::Swap;
-use super::seat::{Scored, Seat};
+use super::seat::{Open, Scored, Seat};
 use crate::config::EvidenceUnit;
-use crate::domain::{Episode, Micros, Money, SeatIdx, UtcMicros};
+use crate::domain::{Micros, Money, SeatIdx, UtcMicros};
 use crate::flow::{Change, State};
 
 impl Promoter {
@@ -24,9 +25,34 @@ impl Promoter {
         }
     }
 
+    /// What a seat had open at the close at `time`: `profit`, of a position opened at `opened`; zero when flat.
+    ///
+    /// # Panics
+    /// If the seat was never registered.
+    pub fn on_mark(&mut self, seat: SeatIdx, time: UtcMicros, opened: UtcMicros, profit: Money) {
+        let at = self.at(seat);
+        let seat = &mut self.seats[at];
+        if !seat.counts(opened) || seat.rho_micros <= 0.0 {
+            return;
+        }
+        let r = profit.micros() as f64 / seat.rho_micros;
+        // The close at midnight is the day's that ends there.
+        let day = UtcMicros(time.0.saturating_sub(1)).day();
+        if self.today.is_some_and(|today| day > today) {
+            seat.open.later = Some(r);
+        } else {
+            seat.open.now = r;
+        }
+    }
+
     fn end_round(&mut self, time: UtcMicros, day: i64, changes: &mut Vec<Change>) {
         self.days.push(day);
         let budget = self.config.round_risk_r;
+        for seat in &mut self.seats {
+            let Open { then, now, later } = seat.open;
+            seat.today += now - then;
+            seat.open = Open { then: now, now: later.unwrap_or(now), later: None };
+        }
         let rounds: Vec<f64> = self.seats.iter().map(|seat| seat.today / budget).collect();
         self.compare_champions(day, &rounds);
         let is_unit = self.config.unit == EvidenceUnit::Round;
@@ -83,19 +109,14 @@ impl Promoter {
         }
     }
 
-    /// The rounds of a seat from its trades: what a restarted arena puts its list of outcomes together from.
-    pub(super) fn rounds_of(&self, seat: &Seat, trades: impl Iterator<Item = Episode>) -> Vec<Scored> {
+    /// The rounds of a seat again: what a restarted arena puts its list of outcomes together from. Its days are the last
+    /// of the arena's.
+    pub(super) fn rounds_of(&self, seat: &Seat) -> Vec<Scored> {
         let Some((first, last)) = seat.range else { return Vec::new() };
-        let days = self.days.iter().copied().filter(|day| (first..=last).contains(&day.unsigned_abs()));
-        let mut sums: Vec<(i64, f64)> = days.map(|day| (day, 0.0)).collect();
-        for trade in trades.filter(|trade| seat.counts(trade.opened)) {
-            if let Ok(at) = sums.binary_search_by_key(&trade.closed.day(), |(day, _)| *day) {
-                sums[at].1 += trade.x;
-            }
-        }
-        sums.into_iter()
-            .filter(|(_, r)| r.is_finite())
-            .map(|(day, r)| round_of(day, r, r / self.config.round_risk_r, seat_rho(seat)))
+        let before = self.days.len().saturating_sub(seat.daily.len());
+        let days = self.days[before..].iter().zip(&seat.daily);
+        days.filter(|(day, r)| (first..=last).contains(&day.unsigned_abs()) && r.is_finite())
+            .map(|(day, r)| round_of(*day, *r, r / self.config.round_risk_r, seat_rho(seat)))
             .collect()
     }
 
@@ -165,7 +186,7 @@ fn seat_rho(seat: &Seat) -> f64 {
     seat.rho_micros
 }
 
-/// A round as an outcome: `r` is what closed in it, in R of an episode, `x` the same in budgets.
+/// A round as an outcome: `r` is what it brought, in R of an episode, `x` the same in budgets.
 fn round_of(day: i64, r: f64, x: f64, rho_micros: f64) -> Scored {
     let opened = UtcMicros(day * Micros::DAY.0);
     #[expect(

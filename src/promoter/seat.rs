@@ -70,7 +70,9 @@ pub(super) struct Seat {
     pub pending: Option<Pending>,
     /// What closed on the present trading day, in R; an outcome that was not finite spoils the day.
     pub today: f64,
-    /// What closed on each trading day since its evidence began.
+    /// What is open, where rounds are the unit of evidence.
+    pub open: Open,
+    /// What each trading day since its evidence began brought.
     pub daily: Vec<f64>,
     /// The earlier candidate whose outcomes it repeats.
     pub copy_of: Option<SeatIdx>,
@@ -82,6 +84,17 @@ pub(super) struct Seat {
     /// Kept while it has a place, for the audit record.
     #[serde(skip)]
     pub episodes: Vec<Scored>,
+}
+
+/// What an open position stands at, in R, by the ends of trading days.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Open {
+    /// At the end of the last round: in evidence already.
+    pub then: f64,
+    /// At the last close of the present trading day.
+    pub now: f64,
+    /// At the last close after it: the next round's.
+    pub later: Option<f64>,
 }
 
 /// Figures that take longer than a step, each with the number of outcomes that it was told of.
@@ -212,6 +225,7 @@ impl Seat {
         self.range = None;
         self.confirmed = 0;
         self.today = 0.0;
+        self.open = Open::default();
         self.daily = Vec::new();
         self.copy_of = None;
         self.untell();

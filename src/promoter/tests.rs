@@ -519,7 +519,7 @@ fn a_lean_checkpoint_and_the_ledger_give_the_same_promoter() {
 fn bytes_that_are_no_checkpoint_are_refused() {
     let good = Arena::new(&config(), 2).promoter.checkpoint();
     assert_eq!(Promoter::restore(&[9, 9]).unwrap_err(), RestoreError::Version { got: 9 });
-    for bytes in [&[][..], &[2], &good[..good.len() / 2]] {
+    for bytes in [&[][..], &good[..1], &good[..good.len() / 2]] {
         assert!(matches!(Promoter::restore(bytes), Err(RestoreError::Corrupt(_))), "{}", bytes.len());
     }
 }

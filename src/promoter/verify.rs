@@ -346,6 +346,7 @@ fn check_gates(config: &PromotionConfig, decision: &Decision, time: UtcMicros) -
         top_share: decision.top_share.map(|share| share.0),
         is_faulty: decision.is_faulty,
         is_breached: decision.is_breached,
+        is_clock_off: decision.is_clock_off,
         days_since_demotion: decision.demoted.and_then(|demoted| days(demoted, time)),
         demotions: decision.demotions,
     };

@@ -11,4 +11,4 @@ mod seat;
 mod tests;
 
 pub use block::{Block, BlockReport, Progress, SharedSeat, Wants};
-pub use seat::{Seat, SeatReport};
+pub use seat::{Mark, Seat, SeatReport};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Bar, Candidate, DirectionFilter, Episode, Market, ModelId, Order, PastBar, Prediction, SeatIdx, StreamIdx,
+    Bar, Candidate, DirectionFilter, Episode, Market, ModelId, Money, Order, PastBar, Prediction, SeatIdx, StreamIdx,
     UtcMicros,
 };
 use crate::flow::{DealTicket, LedgerSummary, Round};
@@ -51,6 +51,10 @@ struct Paper {
     is_retired: bool,
     /// Predictions that the nearness gate kept from a stance.
     abstentions: u64,
+    /// What was bought and sold in closed trades, in the currency.
+    turnover: f64,
+    /// Whether what is open is told at every close: evidence by rounds asks for it.
+    tells_marks: bool,
     clock: FundingClock,
     outbox: Outbox,
 }
@@ -74,6 +78,7 @@ struct SeatState {
     fault: Option<Fault>,
     is_retired: bool,
     abstentions: u64,
+    turnover: f64,
 }
 
 /// What a seat did and has not handed in yet. Rounds are counted within the slice.
@@ -83,8 +88,18 @@ struct Outbox {
     episodes: Vec<(u32, Episode)>,
     tickets: Vec<(u32, DealTicket)>,
     flat: Vec<(u32, bool)>,
+    marks: Vec<(u32, Mark)>,
     warmed: Option<u32>,
     fault: Option<(u32, Fault)>,
+}
+
+/// What an open position stands at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When the position was opened; of one that has just been closed, the close of the bar.
+    pub opened: UtcMicros,
+    /// What closing it at the bar's close would bring, slippage left out; zero when flat.
+    pub profit: Money,
 }
 
 /// What a seat did in a slice. Rounds are counted from the beginning of the slice.
@@ -100,6 +115,8 @@ pub struct SeatReport {
     pub tickets: Vec<(u32, DealTicket)>,
     /// Where it became flat (`true`) or ceased to be.
     pub flat: Vec<(u32, bool)>,
+    /// With rounds for outcomes alone: what was open, at each close at which anything was or had just been.
+    pub marks: Vec<(u32, Mark)>,
     /// The round in which its window was full for the first time.
     pub warmed: Option<u32>,
     /// The round in which it was suspended.
@@ -143,6 +160,8 @@ impl Seat {
                 fault: None,
                 is_retired: false,
                 abstentions: 0,
+                turnover: 0.0,
+                tells_marks: false,
                 clock: FundingClock::default(),
                 outbox,
             }),
@@ -236,6 +255,11 @@ impl Seat {
         if self.records_predictions || (self.is_flat && prediction.signal.is_some()) {
             self.decide(bar, prediction, round);
         }
+    }
+
+    /// Tells what is open at every close from here on: evidence by rounds marks it to market.
+    pub fn tell_marks(&mut self) {
+        self.paper.tells_marks = true;
     }
 
     /// Learns of the bars that closed right before the first one that it will be given.
@@ -332,7 +356,8 @@ impl Seat {
     /// Hands in what happened since the last time; `None` where nothing did.
     pub fn report(&mut self) -> Option<SeatReport> {
         let outbox = &mut self.paper.outbox;
-        if outbox.entries.is_empty() && outbox.flat.is_empty() && outbox.warmed.is_none() {
+        let is_silent = outbox.entries.is_empty() && outbox.flat.is_empty() && outbox.marks.is_empty();
+        if is_silent && outbox.warmed.is_none() {
             return None;
         }
         Some(SeatReport {
@@ -341,6 +366,7 @@ impl Seat {
             episodes: hand_over(&mut outbox.episodes),
             tickets: hand_over(&mut outbox.tickets),
             flat: hand_over(&mut outbox.flat),
+            marks: hand_over(&mut outbox.marks),
             warmed: outbox.warmed.take(),
             fault: outbox.fault.take(),
         })
@@ -369,6 +395,7 @@ impl Seat {
             refused: score.refused,
             predictions: self.predictions,
             abstentions: self.paper.abstentions,
+            turnover: self.paper.turnover,
             position: book.position().copied(),
             curve: score.curve(),
         }
@@ -391,6 +418,7 @@ impl Seat {
             fault: paper.fault,
             is_retired: paper.is_retired,
             abstentions: paper.abstentions,
+            turnover: paper.turnover,
         };
         postcard::to_stdvec(&state).expect("a seat's state encodes into memory")
     }
@@ -400,9 +428,10 @@ impl Seat {
     /// # Errors
     /// Where the bytes are no checkpoint of this version.
     pub fn restore(&mut self, checkpoint: &[u8]) -> Result<(), postcard::Error> {
-        // One that was written before abstentions were counted ends where their number would begin.
-        let state: SeatState = postcard::from_bytes(checkpoint)
-            .or_else(|error| postcard::from_bytes(&[checkpoint, &[0]].concat()).map_err(|_| error))?;
+        // One that was written before turnover, or abstentions too, were counted ends where their numbers would begin.
+        let older = |missing: &[u8]| postcard::from_bytes(&[checkpoint, missing].concat()).ok();
+        let state: SeatState =
+            postcard::from_bytes(checkpoint).or_else(|error| older(&[0; 8]).or_else(|| older(&[0; 9])).ok_or(error))?;
         self.is_active = state.fault.is_none() && !state.is_retired;
         if !self.is_active {
             self.model.end();
@@ -413,6 +442,7 @@ impl Seat {
         let paper = &mut *self.paper;
         (paper.book, paper.score, paper.first) = (state.book, state.score, state.first);
         (paper.fault, paper.is_retired, paper.abstentions) = (state.fault, state.is_retired, state.abstentions);
+        paper.turnover = state.turnover;
         paper.outbox = Outbox::default();
         Ok(())
     }
@@ -438,7 +468,7 @@ fn hand_over<T: Copy>(items: &mut Vec<T>) -> Vec<T> {
 impl Paper {
     /// Sends a bar through the paper broker; whether the book is flat afterwards.
     fn through_broker(&mut self, seat: SeatIdx, bar: &Bar, round: u32) -> bool {
-        let Self { terms, book, score, clock, outbox, .. } = self;
+        let Self { terms, book, score, clock, outbox, turnover, tells_marks, .. } = self;
         book.on_bar(bar, terms, clock, |event| match event {
             Event::Opened(position) => {
                 let after = position.opened - position.made;
@@ -448,6 +478,7 @@ impl Paper {
                 let Closing { position, time, level, reason, profit, costs } = closing;
                 let (x, r) = terms.outcome(profit, costs);
                 score.on_closed(&closing, r);
+                *turnover += terms.notional(position.open_level) + terms.notional(level);
                 let entry = SeatEntry::Closed {
                     after: time - position.opened,
                     level,
@@ -480,7 +511,12 @@ impl Paper {
                 score.lapsed += 1;
                 encode(&SeatEntry::Lapsed, &mut outbox.entries);
             }
-            score.mark(book.marked(bar, terms));
+            let profit = book.marked(bar, terms);
+            score.mark(profit);
+            if *tells_marks {
+                let opened = book.position().map_or(bar.end, |position| position.opened);
+                outbox.marks.push((round, Mark { opened, profit }));
+            }
         }
         let is_flat = book.is_flat();
         if is_flat {

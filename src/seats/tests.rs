@@ -203,6 +203,7 @@ fn equity_drawdown_spread_of_steps_and_exposure_by_hand() {
         minute(3, vec![at(3, 20_300, "1.1014", "1.1015")]),
     ];
     let mut seat = plain(&[(0, Direction::Long)]);
+    seat.tell_marks();
     let mut marks = Vec::new();
     for (round, bar) in (0u32..).zip(&bars) {
         feed(&mut seat, bar, round);
@@ -219,6 +220,11 @@ fn equity_drawdown_spread_of_steps_and_exposure_by_hand() {
     let exposure = summary.exposure.unwrap();
     assert!((exposure - 140.0 / 240.0).abs() < 1e-12, "{exposure}");
     assert_eq!((summary.trades, summary.wins, summary.net_profit.to_string()), (1, 1, "24".to_owned()));
+    // Bought at 11,001 points and sold at 11,013, two a point.
+    assert!((summary.turnover - 44_028.0).abs() < 1e-6, "{}", summary.turnover);
+    let told = seat.report().unwrap().marks;
+    let told: Vec<_> = told.into_iter().map(|(round, mark)| (round, mark.profit.to_string())).collect();
+    assert_eq!(told, [(1, "6".to_owned()), (2, "-4".to_owned()), (3, "0".to_owned())]);
     assert_eq!((summary.gross_win.to_string(), summary.gross_loss.to_string()), ("24".to_owned(), "0".to_owned()));
     assert_eq!(summary.position, None);
 }

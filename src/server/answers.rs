@@ -38,7 +38,7 @@ impl Fault {
     }
 }
 
-fn refusal(error: &ControlError) -> HttpResponse {
+pub(super) fn refusal(error: &ControlError) -> HttpResponse {
     let (code, body) = match error {
         ControlError::NoSuchModel { candidates, .. } => {
             (StatusCode::NOT_FOUND, json!({ "error": error.to_string(), "candidates": candidates }))

@@ -324,6 +324,7 @@ mod tests {
             exposure: None,
             open_position: None,
             flags: Vec::new(),
+            statistics: None,
         }
     }
 

@@ -5,6 +5,7 @@
 //! made from that table, so that a route cannot exist in one of them only.
 
 mod answers;
+mod bulk;
 mod events;
 mod gate;
 mod openapi;
@@ -21,6 +22,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, guard, web};
 
 use crate::control::Control;
+use crate::store::Snapshots;
 pub use token::{existing_token, token};
 
 /// Seconds that open connections get to end when the server stops; event streams never end by themselves.
@@ -43,13 +45,15 @@ pub struct ServerOptions {
     pub workers: usize,
     /// Readers of the event stream at one time.
     pub event_clients_max: usize,
+    /// Where what goes through the whole store is read; without it those routes answer 503.
+    pub snapshots: Option<Arc<dyn Snapshots>>,
 }
 
 impl ServerOptions {
     /// The usual options with this token.
     #[must_use]
     pub fn new(token: String) -> Self {
-        Self { token, hosts: Vec::new(), workers: 2, event_clients_max: 64 }
+        Self { token, hosts: Vec::new(), workers: 2, event_clients_max: 64, snapshots: None }
     }
 }
 
@@ -60,7 +64,7 @@ impl fmt::Debug for ServerOptions {
             .field("hosts", &self.hosts)
             .field("workers", &self.workers)
             .field("event_clients_max", &self.event_clients_max)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -97,6 +101,14 @@ pub enum Endpoint {
     Events,
     /// Audit records.
     Audit,
+    /// The figures of a report.
+    Report,
+    /// A table of the journal.
+    Export,
+    /// What is journalled, as it comes.
+    Tail,
+    /// The whole store.
+    Backup,
     /// Audit records in short.
     Decisions,
     /// Gaps and events of the session.
@@ -155,6 +167,9 @@ routes! {
     GET "/api/v1/lifecycle" Lifecycle;
     GET "/api/v1/events" Events;
     GET "/api/v1/audit" Audit;
+    GET "/api/v1/report" Report;
+    GET "/api/v1/export/{table}" Export;
+    GET "/api/v1/tail" Tail;
     GET "/api/v1/decisions" Decisions;
     GET "/api/v1/feed" Feed;
     GET "/api/v1/openapi.json" OpenApi;
@@ -165,6 +180,7 @@ routes! {
     POST "/api/v1/resume" Resume;
     POST "/api/v1/budget" OpenBudget;
     POST "/api/v1/reload" Reload;
+    POST "/api/v1/backup" Backup;
 }
 
 /// What all handlers share.
@@ -172,6 +188,7 @@ struct Surface {
     control: Arc<dyn Control>,
     gate: gate::Gate,
     slots: Arc<events::Slots>,
+    bulk: bulk::Bulk,
     policy: String,
     openapi: web::Bytes,
 }
@@ -190,6 +207,7 @@ pub fn serve(listener: TcpListener, control: Arc<dyn Control>, options: ServerOp
         control,
         gate: gate::Gate::new(&options.token, address, options.hosts),
         slots: Arc::new(events::Slots::new(options.event_clients_max)),
+        bulk: bulk::Bulk::new(options.snapshots),
         policy: page::policy(),
         openapi: web::Bytes::from(openapi::document().to_string()),
     });
@@ -222,7 +240,7 @@ fn configure(config: &mut web::ServiceConfig) {
         let route = match entry.method {
             "POST" => web::post(),
             // A stream has no end, so that a HEAD of it makes no sense.
-            _ if entry.endpoint == Endpoint::Events => web::get(),
+            _ if matches!(entry.endpoint, Endpoint::Events | Endpoint::Tail | Endpoint::Export) => web::get(),
             _ => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
         };
         let route = match entry.endpoint {
@@ -243,6 +261,10 @@ fn configure(config: &mut web::ServiceConfig) {
             Endpoint::Decisions => route.to(answers::decisions),
             Endpoint::Feed => route.to(answers::feed),
             Endpoint::Audit => route.to(answers::audit),
+            Endpoint::Report => route.to(bulk::report),
+            Endpoint::Export => route.to(bulk::export),
+            Endpoint::Tail => route.to(bulk::tail),
+            Endpoint::Backup => route.to(bulk::backup),
             Endpoint::OpenApi => route.to(answers::openapi),
             Endpoint::Promote => route.to(answers::promote),
             Endpoint::Demote => route.to(answers::demote),

@@ -14,6 +14,9 @@ pub(super) fn document() -> Value {
         if entry.path.contains("{model}") {
             item.insert("parameters".to_owned(), json!([{ "$ref": "#/components/parameters/model" }]));
         }
+        if entry.path.contains("{table}") {
+            item.insert("parameters".to_owned(), json!([{ "$ref": "#/components/parameters/table" }]));
+        }
         item.insert(entry.method.to_ascii_lowercase(), operation(entry));
         paths.insert(entry.path.to_owned(), Value::Object(item));
     }
@@ -42,6 +45,10 @@ pub(super) fn document() -> Value {
                 "name": "model", "in": "path", "required": true, "schema": { "type": "string" },
                 "description": "The name of a candidate, percent-encoded.",
                 "example": "momentum:lookback=3,hold=3m",
+            }, "table": {
+                "name": "table", "in": "path", "required": true,
+                "schema": { "enum": crate::export::Table::ALL.map(crate::export::Table::name) },
+                "description": "The table.",
             } },
             "responses": responses(),
             "schemas": schemas(),
@@ -70,6 +77,12 @@ fn operation(entry: &RouteEntry) -> Value {
         Endpoint::Decisions => ("decisions", "Audit records in short, of one model or of all, oldest first", "read"),
         Endpoint::Feed => ("feed", "The last gaps in the quotes and what else happened to the session", "read"),
         Endpoint::Audit => ("audit", "Audit records, oldest first", "read"),
+        Endpoint::Report => {
+            ("report", "The figures of a report over the whole store, as `arena report --json`", "read")
+        }
+        Endpoint::Export => ("export", "A table of the journal as CSV or Parquet", "read"),
+        Endpoint::Tail => ("tail", "Quotes, bars, predictions and trades as they are journalled", "read"),
+        Endpoint::Backup => ("backup", "The whole store, as `arena backup` keeps it", "command"),
         Endpoint::OpenApi => ("openapi", "This document", "read"),
         Endpoint::Promote => ("promote", "Moves a model that passed its gates to live", "command"),
         Endpoint::Demote => ("demote", "Takes a live model back to the shadow", "command"),
@@ -101,6 +114,23 @@ fn operation(entry: &RouteEntry) -> Value {
         }
         operation.insert("parameters".to_owned(), Value::Array(parameters));
     }
+    let query = |names: &[(&str, &str)]| -> Vec<Value> {
+        let parameter = |(name, what): &(&str, &str)| json!({ "name": name, "in": "query", "required": false, "schema": { "type": "string" }, "description": what });
+        names.iter().map(parameter).collect()
+    };
+    let (model, epic) = (("model", "Only what is of this model."), ("epic", "Only what is of this market."));
+    match entry.endpoint {
+        Endpoint::Export => {
+            let names = [model, epic, ("format", "csv, or parquet where it was built with that feature.")];
+            operation.insert("parameters".to_owned(), query(&names).into());
+        }
+        Endpoint::Tail => {
+            let names =
+                [("kinds", "Some of quotes, bars, predictions, trades, between commas; all of them."), model, epic];
+            operation.insert("parameters".to_owned(), query(&names).into());
+        }
+        _ => {}
+    }
     if tag == "command" {
         operation.insert("security".to_owned(), json!([{ "token": [] }]));
         if let Some(schema) = body_schema(entry.endpoint) {
@@ -126,7 +156,7 @@ fn limits_of_last(endpoint: Endpoint) -> Option<Option<(usize, usize)>> {
 fn body_schema(endpoint: Endpoint) -> Option<Value> {
     match endpoint {
         Endpoint::Promote => Some(schema_ref("Promotion")),
-        Endpoint::Reload => None,
+        Endpoint::Reload | Endpoint::Backup => None,
         _ => Some(schema_ref("Command")),
     }
 }
@@ -153,7 +183,12 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
         Endpoint::Lifecycle => list("Change"),
         Endpoint::Events => json!({ "text/event-stream": { "schema": schema_ref("BoardEvent") } }),
         Endpoint::Audit => json_of(json!({ "type": "array", "items": { "type": "object" } })),
-        Endpoint::OpenApi => json_of(json!({ "type": "object" })),
+        Endpoint::Export => text("text/csv"),
+        Endpoint::Tail => text("text/event-stream"),
+        Endpoint::Backup => {
+            json!({ "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } })
+        }
+        Endpoint::Report | Endpoint::OpenApi => json_of(json!({ "type": "object" })),
         _ => json_of(schema_ref("Done")),
     };
     let mut answers = Map::new();
@@ -161,7 +196,10 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
     let mut refer = |code: &str, name: &str| {
         answers.insert(code.to_owned(), json!({ "$ref": format!("#/components/responses/{name}") }));
     };
-    if tag == "command" || limits_of_last(entry.endpoint).is_some() {
+    if tag == "command"
+        || limits_of_last(entry.endpoint).is_some()
+        || matches!(entry.endpoint, Endpoint::Export | Endpoint::Tail)
+    {
         refer("400", "Invalid");
     }
     if tag == "command" {
@@ -179,7 +217,14 @@ fn answers(entry: &RouteEntry, tag: &str) -> Value {
         || entry.path.contains("{model}")
         || matches!(
             entry.endpoint,
-            Endpoint::Ready | Endpoint::Events | Endpoint::Audit | Endpoint::Decisions | Endpoint::Feed
+            Endpoint::Ready
+                | Endpoint::Events
+                | Endpoint::Audit
+                | Endpoint::Decisions
+                | Endpoint::Feed
+                | Endpoint::Report
+                | Endpoint::Export
+                | Endpoint::Tail
         );
     if can_be_unavailable {
         refer("503", "Unavailable");
@@ -227,6 +272,7 @@ fn schemas() -> Value {
     let number = || json!({ "type": "number" });
     let number_or_null = || json!({ "type": ["number", "null"] });
     let count = || json!({ "type": "integer", "minimum": 0 });
+    let count_or_null = || json!({ "type": ["integer", "null"], "minimum": 0 });
     let flag = || json!({ "type": "boolean" });
     let numbers = || json!({ "type": "array", "items": { "type": "number" } });
     let list = |name: &str| json!({ "type": "array", "items": schema_ref(name) });
@@ -303,7 +349,42 @@ fn schemas() -> Value {
             ("deadline", time()),
         ]),
     );
-    put("Row", object(&row));
+    put(
+        "Statistics",
+        object(&[
+            ("slot", count_or_null()),
+            ("start_wealth", number_or_null()),
+            ("days", number_or_null()),
+            ("active_days", count()),
+            ("episodes_per_day", number_or_null()),
+            ("lcb_family_r", number_or_null()),
+            ("sd_r", number_or_null()),
+            ("sharpe", number_or_null()),
+            ("sharpe_annual", number_or_null()),
+            ("sharpe_annual_lo", number_or_null()),
+            ("sortino", number_or_null()),
+            ("calmar", number_or_null()),
+            ("psr", number_or_null()),
+            ("dsr", number_or_null()),
+            ("dsr_cross", number_or_null()),
+            ("min_track_record", number_or_null()),
+            ("drawdown_r", number()),
+            ("drawdown_pct", number_or_null()),
+            ("max_drawdown_pct", number_or_null()),
+            ("win_rate_decided", number_or_null()),
+            ("win_rate_low", number_or_null()),
+            ("win_rate_high", number_or_null()),
+            ("payoff_ratio", number_or_null()),
+            ("turnover", number_or_null()),
+            ("costs_r", number_or_null()),
+            ("decay", number_or_null()),
+            ("decay_limit", number()),
+            ("failing_gates", json!({ "type": "array", "items": { "type": "string" } })),
+        ]),
+    );
+    let mut row_with_statistics = row.to_vec();
+    row_with_statistics.push(("statistics", or_null("Statistics")));
+    put("Row", object(&row_with_statistics));
     put(
         "Leaderboard",
         object(&[("time", or_null("Time")), ("models", list("Row")), ("halted_by", or_null("BreakKind"))]),

@@ -118,7 +118,9 @@ impl Settlement {
         }
         let name =
             |account: &str| if account.is_empty() { "the venue of the arena itself" } else { account }.to_owned();
-        if let Some(deal) = self.desk.dealt().iter().find(|deal| deal.status == DealStatus::Open) {
+        if let Some(deal) =
+            self.desk.dealt().iter().find(|deal| matches!(deal.status, DealStatus::Open | DealStatus::Pending))
+        {
             return Err(OpenError::Configuration(format!(
                 "deal {} is open at {}, and this configuration deals at {}: close it there first, or name another \
                  [arena] data folder",

@@ -25,6 +25,7 @@ impl Settlement {
                 episodes: Vec::new(),
                 tickets: Vec::new(),
                 flat: Vec::new(),
+                marks: Vec::new(),
                 warmed: None,
                 fault: Some((last, Fault::Deadline)),
             });

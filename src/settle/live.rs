@@ -1,9 +1,11 @@
 //! What live dealing and the feed tell the promoter, in its units.
 
 use super::Settlement;
+use crate::config::EvidenceUnit;
 use crate::desk::DeskOutcome;
 use crate::domain::{Micros, Money, SeatIdx, Size, UtcMicros};
 use crate::flow::{BreakRow, Change, LiveOutcome, Round};
+use crate::seats::{Mark, SeatReport};
 use crate::store::entry::DeskEntry;
 
 impl Settlement {
@@ -61,6 +63,19 @@ impl Settlement {
             }
             DeskOutcome::Signal { seat, is_missed } => Some(LiveOutcome::Signal { seat, is_missed }),
             DeskOutcome::Order { seat, is_refused } => Some(LiveOutcome::Order { seat, is_refused }),
+        }
+    }
+
+    /// Tells the promoter what was open at the close of round `number`, where rounds are the unit of evidence.
+    pub(super) fn note_marks(&mut self, reports: &[SeatReport], number: usize, time: UtcMicros) {
+        if self.config.promotion.unit != EvidenceUnit::Round {
+            return;
+        }
+        for report in reports {
+            if let Ok(at) = report.marks.binary_search_by_key(&number, |(round, _)| *round as usize) {
+                let Mark { opened, profit } = report.marks[at].1;
+                self.promoter.on_mark(report.seat, time, opened, profit);
+            }
         }
     }
 

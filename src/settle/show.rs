@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Settlement;
 use crate::control::ControlError;
-use crate::domain::SeatIdx;
-use crate::flow::{Board, Health, LedgerSummary, Nearness, PositionRow, Row, State};
+use crate::domain::{Micros, SeatIdx};
+use crate::flow::{Board, Health, LedgerSummary, Nearness, PositionRow, Row, State, Statistics};
 use crate::store::views;
 
 impl Settlement {
@@ -18,11 +18,16 @@ impl Settlement {
         let mut rows = Vec::with_capacity(order.len());
         let mut curves = Vec::with_capacity(order.len());
         let mut nearness = Vec::with_capacity(order.len());
+        let (watched, variance) = (self.promoter.watch_list(), self.promoter.cross_variance());
         let mut outlooks = Vec::with_capacity(order.len());
         let waiting = self.unregistered.iter().copied();
         for (at, seat) in order.into_iter().chain(waiting).enumerate() {
             let rank = u32::try_from(at + 1).unwrap_or(u32::MAX);
-            if let Some(row) = self.row(seat, rank) {
+            if let Some(mut row) = self.row(seat, rank) {
+                row.statistics = self.statistics(seat, variance);
+                if watched.contains(&seat) {
+                    row.flags.push("watch".to_owned());
+                }
                 rows.push(Arc::new(row));
                 nearness.push(self.nearness(seat).map(Arc::new));
                 outlooks.push(Arc::new(self.state(seat).map(|_| self.promoter.outlook(seat)).unwrap_or_default()));
@@ -78,6 +83,22 @@ impl Settlement {
         Some(Nearness { max_distance, predictions, abstentions, share, training_share })
     }
 
+    /// The further figures of a registered seat, from evidence and ledger.
+    fn statistics(&self, seat: SeatIdx, cross_variance: Option<f64>) -> Option<Statistics> {
+        self.state(seat)?;
+        let mut statistics = self.promoter.statistics(seat, cross_variance);
+        let (ledger, candidate) = (self.summaries.get(&seat)?, self.candidates.get(&seat));
+        let finite = |value: f64| value.is_finite().then_some(value);
+        let rho = candidate.map_or(f64::NAN, |candidate| candidate.risk.rho_micros);
+        statistics.costs_r = finite(ledger.costs.micros() as f64 / ledger.trades as f64 / rho);
+        let registered = self.roster.get(seat.0 as usize)?.registered;
+        let days = self.head.time.map_or(0.0, |now| (now - registered).0 as f64 / Micros::DAY.0 as f64);
+        let average_equity = self.config.promotion.capital + 0.5 * ledger.equity.as_f64();
+        let has_traded = days > 0.0 && average_equity > 0.0;
+        statistics.turnover = finite(ledger.turnover / days / average_equity).filter(|_| has_traded);
+        Some(statistics)
+    }
+
     fn row(&self, seat: SeatIdx, rank: u32) -> Option<Row> {
         let entry = self.roster.get(seat.0 as usize)?;
         let evidence = self.state(seat).map(|_| self.promoter.row(seat));
@@ -111,6 +132,7 @@ impl Settlement {
             exposure: ledger.exposure,
             open_position: ledger.position.as_ref().map(PositionRow::from),
             flags,
+            statistics: None,
         })
     }
 }

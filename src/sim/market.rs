@@ -365,7 +365,7 @@ impl Synthetic {
         // The rule buys at the offer and sells at the bid: the limit is a spread further than the stop is near.
         let cost = state.spread + self.spec.slippage_points;
         let (gain, loss) = (plant.barrier_points + cost, (plant.barrier_points - cost).max(0.1));
-        let lean = if plant.edge_r > 0.0 {
+        let lean = if plant.edge_r.abs() > 0.0 {
             let chance = win_chance(&plant, self.spec.slippage_points, overshoot);
             let slope = lean_for(chance, gain + overshoot, loss + overshoot);
             side * slope * 0.5 * per_micro * per_micro

@@ -13,7 +13,12 @@ pub fn bonferroni(e: &[f64], alpha: f64) -> Vec<usize> {
 /// least `n / (alpha k*)`. Controls the expected share of false ones among them, not the chance of any.
 #[must_use]
 pub fn e_bh(e: &[f64], alpha: f64) -> Vec<usize> {
-    let n = e.len() as f64;
+    e_bh_among(e, e.len() as f64, alpha)
+}
+
+/// The same where `e` are those of `n` that may be worth looking at: all others are too small to pass.
+#[must_use]
+pub fn e_bh_among(e: &[f64], n: f64, alpha: f64) -> Vec<usize> {
     let mut ordered = e.to_vec();
     ordered.sort_by(|a, b| b.total_cmp(a));
     let limit = |k: usize| n / (alpha * k as f64);

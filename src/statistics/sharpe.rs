@@ -69,6 +69,22 @@ impl Sharpe {
         self.probabilistic(expected_best(trials, variance))
     }
 
+    /// How many observations bring the deflated ratio to `level` under the null variance `1/n`, ratio and trials being
+    /// what they are: what the best of the trials would show without skill shrinks as fast as the error does. Infinite
+    /// where it never comes there.
+    #[must_use]
+    pub fn observations_to(&self, trials: u64, level: f64) -> f64 {
+        let radicand = self.radicand();
+        if radicand.is_nan() || radicand <= 0.0 {
+            return f64::NAN;
+        }
+        if self.ratio <= 0.0 {
+            return f64::INFINITY;
+        }
+        let root = (expected_best(trials, 1.0) + normal_quantile(level) * radicand.sqrt()) / self.ratio;
+        1.0 + root.max(0.0).powi(2)
+    }
+
     /// How many observations make the ratio significant against `benchmark` at `confidence`; infinite where it is not
     /// above it.
     #[must_use]

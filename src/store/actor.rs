@@ -1,22 +1,39 @@
 //! The store's actor: one thread that writes and reads, so that no flush holds up a bar.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use actix::{Actor, Context, Handler, Message, MessageResult};
+use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
+use tokio::sync::broadcast;
 
-use super::{Commit, Store, StoreError};
+use super::{Commit, Followed, Retention, Store, StoreError};
+
+/// How often retention looks.
+const UPKEEP_EVERY: Duration = Duration::from_secs(20);
+
+/// Commits that a slow follower may be behind.
+const COMMITS_BEHIND: usize = 256;
 
 /// Holds the store.
 #[derive(Debug)]
 pub struct StoreActor {
     store: Box<dyn Store>,
+    followers: broadcast::Sender<Arc<Commit>>,
+    retention: Retention,
 }
 
 impl StoreActor {
     /// Over an open store.
     #[must_use]
     pub fn new(store: Box<dyn Store>) -> Self {
-        Self { store }
+        Self { store, followers: broadcast::Sender::new(COMMITS_BEHIND), retention: Retention::default() }
+    }
+
+    /// With what it may forget.
+    #[must_use]
+    pub fn keeping(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 }
 
@@ -26,6 +43,13 @@ impl Actor for StoreActor {
     fn started(&mut self, context: &mut Self::Context) {
         // The director waits for each commit; readers come one a request.
         context.set_mailbox_capacity(64);
+        if !self.retention.is_off() {
+            context.run_interval(UPKEEP_EVERY, |actor, _| {
+                if let Err(error) = actor.retention.apply(&mut *actor.store) {
+                    tracing::error!(%error, "retention: nothing was deleted");
+                }
+            });
+        }
     }
 }
 
@@ -44,7 +68,13 @@ impl Handler<Append> for StoreActor {
 
     fn handle(&mut self, message: Append, _: &mut Self::Context) -> Self::Result {
         let write = || {
+            // Nobody pays for a copy that nobody reads.
+            let copy = (self.followers.receiver_count() > 0).then(|| Arc::new(message.commit.clone()));
             self.store.commit(message.commit)?;
+            if let Some(commit) = copy {
+                // The last one may have gone meanwhile.
+                self.followers.send(commit).ok();
+            }
             if message.is_durable {
                 self.store.flush()?;
             }
@@ -73,5 +103,18 @@ impl<T: Send + 'static> Handler<Read<T>> for StoreActor {
 
     fn handle(&mut self, message: Read<T>, _: &mut Self::Context) -> Self::Result {
         MessageResult((message.0)(&*self.store))
+    }
+}
+
+/// Asks for the store as it is now, and for every commit after.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Followed, StoreError>")]
+pub struct Follow;
+
+impl Handler<Follow> for StoreActor {
+    type Result = MessageResult<Follow>;
+
+    fn handle(&mut self, _: Follow, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.store.snapshot().map(|store| (store, self.followers.subscribe())))
     }
 }

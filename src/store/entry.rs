@@ -298,6 +298,42 @@ impl Seal {
     }
 }
 
+/// Lane [`Lane::Upkeep`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UpkeepEntry {
+    /// Retention deleted entries of a lane.
+    Deleted {
+        /// Event time of the deletion.
+        time: UtcMicros,
+        /// Whose.
+        lane: Lane,
+        /// How many: quotes of a lane of quotes, predictions of a seat's.
+        entries: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// The time of the oldest.
+        from: UtcMicros,
+        /// The time of the youngest.
+        to: UtcMicros,
+        /// SHA-256 of those bytes, in order.
+        sha256: String,
+    },
+}
+
+impl UpkeepEntry {
+    /// What was done, as a sentence without a full stop.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let Self::Deleted { time, lane, entries, bytes, from, to, .. } = self;
+        let what = match lane {
+            Lane::Quotes(lane) => format!("quotes of lane {lane}"),
+            Lane::Seat(seat) => format!("predictions of seat {seat}"),
+            other => format!("entries of {other:?}"),
+        };
+        format!("{entries} {what} from {from} to {to} ({bytes} bytes) were deleted at {time}")
+    }
+}
+
 /// Lane [`Lane::Desk`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum DeskEntry {
@@ -427,6 +463,8 @@ pub enum DeskEntry {
         reference: DealReference,
         /// How much of it.
         size: Size,
+        /// What is left of it.
+        left: Size,
         /// The level of the exit.
         level: Price,
         /// What the part made, charges left out.

@@ -36,6 +36,10 @@ impl Store for Memory {
         Ok(self.records.get(name).cloned())
     }
 
+    fn records(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.records.keys().cloned().collect())
+    }
+
     fn size_on_disk(&self) -> u64 {
         0
     }

@@ -4,18 +4,27 @@
 //! [`entry`] alone; the stores see bytes.
 
 pub mod actor;
+pub mod archive;
 pub mod charts;
 pub mod entry;
 mod growth;
 mod memory;
+mod retention;
 mod sled;
 mod slots;
+mod snapshot;
 pub mod views;
 
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::sync::broadcast;
 
 pub use self::growth::free_disk_mb;
 pub use self::memory::Memory;
+pub use self::retention::Retention;
 pub use self::sled::Sled;
 
 /// An append-only run of entries. The order of the variants and of their numbers is the order of the journal.
@@ -35,6 +44,8 @@ pub enum Lane {
     Desk,
     /// Signatures over the audit records.
     Seals,
+    /// What retention deleted.
+    Upkeep,
 }
 
 impl Lane {
@@ -49,6 +60,7 @@ impl Lane {
             Self::Audit => (5, 0),
             Self::Desk => (6, 0),
             Self::Seals => (7, 0),
+            Self::Upkeep => (8, 0),
         };
         let mut key = [0; 5];
         key[0] = kind;
@@ -68,6 +80,7 @@ impl Lane {
             5 => Self::Audit,
             6 => Self::Desk,
             7 => Self::Seals,
+            8 => Self::Upkeep,
             _ => return None,
         })
     }
@@ -122,6 +135,19 @@ pub enum StoreError {
         /// What must be left.
         floor_mb: u64,
     },
+    /// Another version of this program wrote it.
+    #[error(
+        "the store in {path:?} has layout {found}, this arena reads {read}: {}; or begin anew with another [arena] data",
+        if found > read { "install the arena that wrote it, or a newer one" } else { "read it with the arena that wrote it" }
+    )]
+    Layout {
+        /// The folder.
+        path: String,
+        /// Its layout.
+        found: u8,
+        /// Ours.
+        read: u8,
+    },
     /// Bytes that are no entries of this version.
     #[error("entry in lane {lane:?} cannot be read: {why}")]
     Corrupt {
@@ -164,36 +190,129 @@ pub trait Store: Send + std::fmt::Debug {
         Box::new(blocks.into_iter().rev())
     }
 
+    /// How many blocks a lane has had so far, the tail behind them aside; 0 where there are no blocks.
+    fn blocks(&self, _lane: Lane) -> u64 {
+        0
+    }
+
+    /// The block of this number; `None` where it was deleted or never was.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    fn block(&self, _lane: Lane, _number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    /// Replaces blocks, or deletes them, together with a commit. A store without blocks does the commit alone.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    fn rewrite(&mut self, _changes: Vec<(Lane, u64, Option<Vec<u8>>)>, commit: Commit) -> Result<(), StoreError> {
+        self.commit(commit)
+    }
+
     /// A replaceable value.
     ///
     /// # Errors
     /// [`StoreError::Io`].
     fn record(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// The names of all records, in order.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    fn records(&self) -> Result<Vec<String>, StoreError>;
+
     /// Bytes used on disk; 0 in memory.
     fn size_on_disk(&self) -> u64;
+
+    /// All of it as it stands after the last commit, to be read elsewhere while this one is written on. Refuses to be
+    /// written.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    fn snapshot(&self) -> Result<Box<dyn Store>, StoreError> {
+        let mut copy = Memory::default();
+        let mut commit = Commit::default();
+        for lane in self.lanes()? {
+            for block in self.read(lane) {
+                commit.append(lane, block?);
+            }
+        }
+        for name in self.records()? {
+            let value = self.record(&name)?.unwrap_or_default();
+            commit.records.push((name, value));
+        }
+        copy.commit(commit)?;
+        Ok(Box::new(copy))
+    }
 }
+
+/// Where a snapshot of a store that is written at present is to be had.
+pub trait Snapshots: Send + Sync {
+    /// The store as of its last commit.
+    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Store>, StoreError>>;
+
+    /// The same, and every commit after it. Who is too slow misses some and is told so.
+    fn follow(&self) -> BoxFuture<'_, Result<Followed, StoreError>>;
+}
+
+/// A store as of one commit, and every commit after it.
+pub type Followed = (Box<dyn Store>, broadcast::Receiver<Arc<Commit>>);
 
 /// The hash of a journal: SHA-256 over every lane in order, its key, its length, and its entries' bytes. Cutting the
 /// same entries into other blocks leaves it alone. Raw quotes are left out: whether they are kept (`[feed] record`,
-/// `replay --out`) changes nothing that was decided, and their bars are in it. So are signatures, which a replay has not.
+/// `replay --out`) changes nothing that was decided, and their bars are in it. So are signatures and what retention tells of, which a replay has not.
 ///
 /// # Errors
 /// Whatever reading fails with.
 pub fn journal_hash(store: &dyn Store) -> Result<String, StoreError> {
-    use sha2::{Digest, Sha256};
-    let mut whole = Sha256::new();
-    for lane in store.lanes()?.into_iter().filter(|lane| !matches!(lane, Lane::Quotes(_) | Lane::Seals)) {
-        let mut of_lane = Sha256::new();
-        let mut length = 0u64;
+    let mut hash = JournalHash::default();
+    for lane in store.lanes()?.into_iter().filter(|lane| JournalHash::covers(*lane)) {
         for block in store.read(lane) {
-            let block = block?;
-            length += block.len() as u64;
-            of_lane.update(&block);
+            hash.take(lane, &block?);
         }
-        whole.update(lane.key());
-        whole.update(length.to_be_bytes());
-        whole.update(of_lane.finalize());
     }
-    Ok(whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hash.finish())
+}
+
+/// The hash of a journal whose lanes come one after the other: see [`journal_hash`].
+#[derive(Debug, Default)]
+struct JournalHash {
+    whole: Sha256,
+    /// The lane at hand, its length and its bytes so far.
+    lane: Option<(Lane, u64, Sha256)>,
+}
+
+impl JournalHash {
+    fn covers(lane: Lane) -> bool {
+        !matches!(lane, Lane::Quotes(_) | Lane::Seals | Lane::Upkeep)
+    }
+
+    fn take(&mut self, lane: Lane, block: &[u8]) {
+        if !Self::covers(lane) {
+            return;
+        }
+        if self.lane.as_ref().is_none_or(|(at, ..)| *at != lane) {
+            self.end_lane();
+            self.lane = Some((lane, 0, Sha256::new()));
+        }
+        if let Some((_, length, bytes)) = &mut self.lane {
+            *length += block.len() as u64;
+            bytes.update(block);
+        }
+    }
+
+    fn end_lane(&mut self) {
+        if let Some((lane, length, bytes)) = self.lane.take() {
+            self.whole.update(lane.key());
+            self.whole.update(length.to_be_bytes());
+            self.whole.update(bytes.finalize());
+        }
+    }
+
+    fn finish(mut self) -> String {
+        self.end_lane();
+        self.whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }

@@ -35,6 +35,7 @@ use std::time::Duration;
 
 use super::growth::{Growth, free_disk_mb};
 use super::slots::{Run, pack, unpack};
+use super::snapshot::Snapshot;
 use super::{Commit, Lane, Store, StoreError};
 
 const KEY_VERSION: &[u8] = b"V";
@@ -269,13 +270,16 @@ impl Sled {
     }
 }
 
-impl Store for Sled {
-    fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
-        if commit.is_empty() {
-            return Ok(());
-        }
-        self.check_floor()?;
+impl Sled {
+    /// Commits, and in the same batch changes blocks that are there already.
+    fn write(&mut self, commit: Commit, changes: Vec<(Lane, u64, Option<Vec<u8>>)>) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
+        for (lane, number, block) in changes {
+            match block {
+                Some(block) => batch.insert(lane_key(lane, number), block),
+                None => batch.remove(lane_key(lane, number)),
+            }
+        }
         let mut appended: BTreeMap<Lane, Vec<u8>> = BTreeMap::new();
         for (lane, bytes) in commit.blocks {
             match appended.entry(lane) {
@@ -311,6 +315,30 @@ impl Store for Sled {
         self.epoch_bytes = epoch_bytes;
         Ok(())
     }
+}
+
+impl Store for Sled {
+    fn commit(&mut self, commit: Commit) -> Result<(), StoreError> {
+        if commit.is_empty() {
+            return Ok(());
+        }
+        self.check_floor()?;
+        self.write(commit, Vec::new())
+    }
+
+    fn blocks(&self, lane: Lane) -> u64 {
+        self.lanes.get(&lane).map_or(0, |state| state.next)
+    }
+
+    fn block(&self, lane: Lane, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let block = self.db.get(lane_key(lane, number)).map_err(|e| failed(&self.path, &e))?;
+        Ok(block.map(|bytes| bytes.to_vec()))
+    }
+
+    fn rewrite(&mut self, changes: Vec<(Lane, u64, Option<Vec<u8>>)>, commit: Commit) -> Result<(), StoreError> {
+        // Whoever makes room is not kept from it by too little of it.
+        self.write(commit, changes)
+    }
 
     fn flush(&mut self) -> Result<(), StoreError> {
         self.db.flush().map(drop).map_err(|e| failed(&self.path, &e))
@@ -344,6 +372,29 @@ impl Store for Sled {
                 why: format!("its first byte is not version {LAYOUT}"),
             }),
         }
+    }
+
+    fn records(&self) -> Result<Vec<String>, StoreError> {
+        let name = |key: Result<sled::IVec, sled::Error>| {
+            let key = key.map_err(|e| failed(&self.path, &e))?;
+            Ok(String::from_utf8_lossy(&key[1..]).into_owned())
+        };
+        self.db.scan_prefix([PREFIX_RECORD]).keys().map(name).collect()
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Store>, StoreError> {
+        let records = self.records()?.into_iter();
+        let records = records.map(|name| {
+            let value = self.record(&name)?.unwrap_or_default();
+            Ok((name, value))
+        });
+        let lanes = self.lanes.iter().map(|(lane, state)| (*lane, (state.next, state.tail.clone())));
+        Ok(Box::new(Snapshot {
+            db: self.db.clone(),
+            path: self.path.clone(),
+            lanes: lanes.collect(),
+            records: records.collect::<Result<_, StoreError>>()?,
+        }))
     }
 
     fn size_on_disk(&self) -> u64 {
@@ -383,13 +434,11 @@ fn check_version(dir: &Path, version: &[u8]) -> Result<(), StoreError> {
     if version == [LAYOUT] {
         return Ok(());
     }
-    Err(StoreError::Corrupt {
-        lane: dir.display().to_string(),
-        why: format!("its layout is version {version:?}, this arena reads {LAYOUT}"),
-    })
+    let found = version.first().copied().unwrap_or_default();
+    Err(StoreError::Layout { path: dir.display().to_string(), found, read: LAYOUT })
 }
 
-fn failed(path: &Path, error: &sled::Error) -> StoreError {
+pub(super) fn failed(path: &Path, error: &sled::Error) -> StoreError {
     let why = match error {
         // sled hands some errors of the system on as programmers print them.
         sled::Error::Io(io) if io.to_string().contains("Os {") => io.kind().to_string(),
@@ -410,7 +459,7 @@ fn slot_key(slot: u64) -> Vec<u8> {
     key
 }
 
-fn lane_key(lane: Lane, number: u64) -> Vec<u8> {
+pub(super) fn lane_key(lane: Lane, number: u64) -> Vec<u8> {
     let mut key = lane_prefix(lane).to_vec();
     key.extend_from_slice(&number.to_be_bytes());
     key

@@ -509,7 +509,11 @@ fn corrupt_audit(error: &serde_json::Error) -> StoreError {
     StoreError::Corrupt { lane: format!("{:?}", Lane::Audit), why: error.to_string() }
 }
 
-pub(super) fn read_record<T: DeserializeOwned>(store: &dyn Store, name: &str) -> Result<Option<T>, StoreError> {
+/// A record of this module, `None` where it is not there yet.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where it is no JSON of its shape.
+pub fn read_record<T: DeserializeOwned>(store: &dyn Store, name: &str) -> Result<Option<T>, StoreError> {
     let Some(bytes) = store.record(name)? else { return Ok(None) };
     serde_json::from_slice(&bytes)
         .map(Some)

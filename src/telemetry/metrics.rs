@@ -143,8 +143,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{BreakKind, Money, UtcMicros};
-    use crate::flow::{Health, Nearness, Row, State};
+    use crate::domain::{BreakKind, Money, PriceDelta, SeatIdx, Shortfall, UtcMicros};
+    use crate::flow::{Health, Nearness, Row, ShortfallRow, State};
 
     fn row(model: &str, state: State) -> Arc<Row> {
         Arc::new(Row {
@@ -167,6 +167,7 @@ mod tests {
             exposure: Some(0.5),
             open_position: None,
             flags: Vec::new(),
+            statistics: None,
         })
     }
 
@@ -212,7 +213,7 @@ mod tests {
         ig::account_money("ABC12", Some(1000.5), Some(900.0));
         ig::price_heard("CS.D.EURUSD.TODAY.IP");
         ig::gap(2);
-        let text = render(&board(vec![row("a", State::Shadow)]));
+        let text = render(&with_shortfall(board(vec![row("a", State::Shadow)]), "a"));
         let described: BTreeSet<&str> =
             text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).filter_map(|l| l.split(' ').next()).collect();
         assert_eq!(described, METRICS.iter().map(|m| m.name).collect());
@@ -229,6 +230,39 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is not in {text}");
         }
+    }
+
+    fn with_shortfall(mut board: Board, model: &str) -> Board {
+        board.desk.halted_by = Some(BreakKind::ClosedOutside);
+        board.desk.shortfalls.push(ShortfallRow {
+            seat: SeatIdx(0),
+            model: model.into(),
+            trades: 3,
+            total: Shortfall { whole: Money::from_micros(-1_500_000), ..Shortfall::default() },
+            delay_seconds: Some(0.5),
+            paper_delay_seconds: Some(0.25),
+            slippage: Some(0.000_02),
+            paper_slippage: Some(PriceDelta::from_micros(10)),
+        });
+        board
+    }
+
+    #[test]
+    fn a_break_and_what_live_made_less_are_told_by_name() {
+        let text = board::render(&with_shortfall(board(vec![row("a", State::Live)]), "a"));
+        for line in [
+            "arena_desk_break{break=\"closed_outside\"} 1\n",
+            "arena_desk_break{break=\"opened_outside\"} 0\n",
+            "arena_desk_shortfall{model=\"a\",part=\"delay\",currency=\"GBP\"} 0\n",
+            "arena_desk_shortfall_trades{model=\"a\"} 3\n",
+            "arena_desk_entry_delay_seconds{model=\"a\",source=\"live\"} 0.5\n",
+            "arena_desk_entry_delay_seconds{model=\"a\",source=\"paper\"} 0.25\n",
+            "arena_desk_fill_slippage{model=\"a\",source=\"paper\"} 0.00001\n",
+        ] {
+            assert!(text.contains(line), "{line:?} is not in {text}");
+        }
+        let gone = board::render(&with_shortfall(board(vec![row("a", State::Retired)]), "a"));
+        assert!(!gone.contains("arena_desk_shortfall{"), "{gone}");
     }
 
     #[test]

@@ -5,12 +5,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arena::broker::ig::stream::{PriceSource, Stream, StreamError, StreamOptions};
+use arena::broker::ig::stream::{News, PriceSource, Stream, StreamError, StreamOptions};
 use arena::domain::{Micros, Price, PriceDelta, Tick, UtcMicros};
 use arena::feed::ig::Ig;
 use arena::feed::{Feed, FeedEvent};
 use arena::lightstreamer::Timing;
 use arena::sim::ig::{Config, Fault, Kind, Length, Listing, Prices, Quoted};
+use tokio::sync::mpsc;
 
 use crate::bench::{Bench, FTSE, still, until};
 
@@ -27,6 +28,8 @@ enum Heard {
 struct Listening {
     bench: Bench,
     heard: Arc<Mutex<Vec<Heard>>>,
+    /// What the stream said of its connection: `down`, `recovered`, `opened`.
+    said: Arc<Mutex<Vec<&'static str>>>,
     /// Quotes made so far.
     made: i64,
 }
@@ -56,8 +59,25 @@ impl Listening {
         options.timing = hasty();
         change(&mut options);
         let wanted = options.subscriptions();
-        let (stream, news) = Stream::start(bench.rest.clone(), None, options).await.unwrap();
-        let mut feed = Ig::new(Some(stream), news, 1, bench.clock());
+        let (stream, mut news) = Stream::start(bench.rest.clone(), None, options).await.unwrap();
+        let (forward, forwarded) = mpsc::channel(1_024);
+        let said: Arc<Mutex<Vec<&'static str>>> = Arc::default();
+        let noted = Arc::clone(&said);
+        tokio::spawn(async move {
+            while let Some(news) = news.recv().await {
+                let word = match &news {
+                    News::Down(_) => Some("down"),
+                    News::Recovered => Some("recovered"),
+                    News::Opened => Some("opened"),
+                    _ => None,
+                };
+                noted.lock().unwrap().extend(word);
+                if forward.send(news).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let mut feed = Ig::new(Some(stream), forwarded, 1, bench.clock());
         let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
         let told = Arc::clone(&heard);
         tokio::spawn(async move {
@@ -73,7 +93,7 @@ impl Listening {
             }
         });
         until("every subscription", || bench.sim.state()["sessions"]["subscriptions"] == wanted).await;
-        Self { bench, heard, made: 0 }
+        Self { bench, heard, said, made: 0 }
     }
 
     /// So many quotes, a millisecond apart, each another price.
@@ -100,6 +120,11 @@ impl Listening {
         let made = Price::from_micros(9_700_000_000);
         let of = |heard| if let Heard::Quote(tick) = heard { Some(tick).filter(|tick| tick.bid > made) } else { None };
         self.heard().into_iter().filter_map(of).collect()
+    }
+
+    /// How often the stream said so of its connection.
+    fn said(&self, word: &str) -> usize {
+        self.said.lock().unwrap().iter().filter(|said| **said == word).count()
     }
 
     fn gaps(&self) -> Vec<String> {
@@ -159,6 +184,9 @@ async fn cut_sockets_lose_and_double_nothing_where_recovery_is_accepted() {
         listening.until_last(*made.last().unwrap()).await;
         assert_eq!(listening.ticks(), made, "{source:?}");
         assert_eq!(listening.gaps().len(), 1, "{source:?}: {:?}", listening.gaps());
+        // A cut that falls into the recovery of the one before is one outage with it.
+        until("as many recoveries as outages", || listening.said("down") == listening.said("recovered")).await;
+        assert!((2..=6).contains(&listening.said("down")), "{} outages", listening.said("down"));
     }
 }
 
@@ -177,6 +205,7 @@ async fn where_recovery_is_refused_there_is_a_gap() {
         let after = listening.quote(50);
         listening.until_last(after[49]).await;
         listening.assert_gap(&before, &lost, &after);
+        assert_eq!((listening.said("opened"), listening.said("recovered")), (2, 0));
     }
 }
 
@@ -262,10 +291,14 @@ async fn a_loop_and_a_websocket_that_is_refused_lose_nothing() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
+        until("what came before", || listening.ticks().len() == made.len()).await;
+        let before = listening.said("down");
         listening.bench.sim.fault(Fault { times: Some(3), ..Fault::once(Kind::RefuseWebsocket) });
         listening.bench.fault(Kind::CutSockets { all: false });
         made.extend(listening.quote(20));
-        until("it came back", || listening.ticks().len() == made.len()).await;
+        until("it came back", || listening.said("recovered") == before + 1).await;
+        until("every quote", || listening.ticks().len() == made.len()).await;
+        assert_eq!(listening.said("down"), before + 1, "{source:?}");
         assert_eq!(listening.ticks(), made, "{source:?}");
         assert_eq!(listening.gaps().len(), 1, "{source:?}: {:?}", listening.gaps());
     }
@@ -284,9 +317,8 @@ async fn bad_frames_are_survived_without_a_loss() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         until("the last quote", || listening.ticks().last() == made.last()).await;
-        let is_whole = listening.ticks() == made;
-        assert!(is_whole || listening.gaps().len() > 1, "{frame}: a quote is missing without a gap");
-        assert!(listening.ticks().windows(2).all(|pair| pair[0].time < pair[1].time), "{frame}: doubled");
+        assert_eq!(listening.ticks(), made, "{frame}");
+        assert_eq!(listening.gaps().len(), 1, "{frame}: {:?}", listening.said.lock().unwrap());
     }
 }
 

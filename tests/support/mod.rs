@@ -358,6 +358,7 @@ fn card(idx: usize, seed: &AtomicU64) -> (Row, Vec<f32>) {
             7 if idx > 20 => vec!["floor_breach".to_owned(), "override".to_owned()],
             _ => Vec::new(),
         },
+        statistics: None,
     };
     (row, curve)
 }

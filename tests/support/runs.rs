@@ -267,6 +267,10 @@ impl Store for Kept {
         self.memory().record(name)
     }
 
+    fn records(&self) -> Result<Vec<String>, StoreError> {
+        self.memory().records()
+    }
+
     fn size_on_disk(&self) -> u64 {
         0
     }
@@ -295,6 +299,7 @@ pub fn plan(config: Config, feed: Box<dyn Feed>, store: Box<dyn Store>) -> Plan 
         heeds_signals: false,
         wants_result: true,
         on_tick: None,
+        clock: None,
         abroad: None,
     }
 }

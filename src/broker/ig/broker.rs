@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::deals::{Deals, Exit, deal_of, price, utc};
+use super::deals::{Deals, Exit, deal_of, is_same_second, price, utc};
 use super::fault::{Class, IgError};
 use super::number::Number;
 use super::requests::{ClosePosition, OpenPosition};
@@ -21,7 +21,7 @@ use crate::broker::{Broker, BrokerError, Deal, DealStatus, LiveOrder};
 use crate::clock::Clock;
 use crate::desk::Approved;
 use crate::domain::{
-    CloseReason, DealReference, Decimal, Direction, Epic, Micros, Price, PriceDelta, UtcMicros, div_half_even,
+    CloseReason, DealReference, Decimal, Direction, Epic, Micros, Price, PriceDelta, Size, UtcMicros, div_half_even,
 };
 
 /// Pauses before an outcome is asked for, in milliseconds; the stream ends each early.
@@ -247,7 +247,10 @@ impl IgBroker {
             return self.known(reference).ok_or_else(|| absent(reference));
         }
         let empty = look.empty + 1;
-        let has_settled = look.begun.elapsed() >= Duration::from_millis(self.patience.settles_millis);
+        // Of what was sent before a restart it is known when that was.
+        let settles = Micros(i64::try_from(self.patience.settles_millis).unwrap_or(i64::MAX).saturating_mul(1_000));
+        let is_old = known.as_ref().is_some_and(|deal| self.clock.now() - deal.opened >= settles);
+        let has_settled = is_old || look.begun.elapsed() >= Duration::from_millis(self.patience.settles_millis);
         if empty >= EMPTY_MIN && has_settled {
             looks.remove(reference);
             return Err(absent(reference));
@@ -316,16 +319,24 @@ impl IgBroker {
         let to = self.clock.now() + BEFORE;
         let transactions = self.rest.transactions(from, to).await.map_err(|error| of_read(&error))?;
         let level = |text: &Option<String>| text.as_deref().and_then(Number::parse).map(price);
-        let same = transactions.iter().find(|transaction| {
-            let opened = transaction.open_date_utc.as_deref().and_then(utc);
+        let exits = transactions.iter().filter_map(|transaction| {
             // A transaction tells the second of the opening.
-            level(&transaction.open_level) == Some(deal.level)
-                && opened.is_some_and(|opened| (opened.0 - deal.opened.0).abs() < 1_000_000)
+            let opened = transaction.open_date_utc.as_deref().and_then(utc)?;
+            let is_same = level(&transaction.open_level) == Some(deal.level) && is_same_second(opened, deal.opened);
+            let time = transaction.date_utc.as_deref().and_then(utc).filter(|_| is_same)?;
+            let size = transaction.size.as_deref().map(|size| size.trim_start_matches(['+', '-']));
+            let size = size.and_then(|size| size.parse().ok());
+            Some(Exit { time, level: level(&transaction.close_level)?, size })
         });
-        let exit = same.and_then(|transaction| {
-            let time = transaction.date_utc.as_deref().and_then(utc)?;
-            Some(Exit { time, level: level(&transaction.close_level)? })
-        });
+        // Those of others that began alike are theirs.
+        let mut exits: Vec<Exit> = exits.collect();
+        for other in self.deals().exits_beside(&deal) {
+            let is_theirs = |exit: &Exit| exit.level == other.level && is_same_second(exit.time, other.time);
+            if let Some(at) = exits.iter().position(is_theirs) {
+                exits.remove(at);
+            }
+        }
+        let exit = exits.into_iter().next();
         match exit {
             Some(exit) => {
                 self.deals().closed(reference, Some(&exit));
@@ -399,7 +410,9 @@ impl IgBroker {
     /// A closing that was refused: fine if there is nothing left to close.
     async fn if_gone(&self, reference: &DealReference, why: &str) -> Result<Deal, BrokerError> {
         let positions = self.rest.positions().await.map_err(|error| of_read(&error))?;
-        if positions.iter().any(|line| is_of(line, reference)) {
+        if let Some(line) = positions.iter().find(|line| is_of(line, reference)) {
+            // It may be smaller than we thought: the next request asks for what there is.
+            self.deals().on_position(line);
             return Err(BrokerError::Unreachable(format!("closing of {reference} refused: {why}")));
         }
         self.deals().vanished(reference);
@@ -499,7 +512,8 @@ fn exit_in(activity: &[Activity], id: &str) -> Option<Exit> {
         if !is_closing {
             return None;
         }
-        Some(Exit { time: utc(&activity.date)?, level: price(details.level?) })
+        let size = details.size.map(|size| Size::from_micros(size.micros())).filter(|size| *size > Size::ZERO);
+        Some(Exit { time: utc(&activity.date)?, level: price(details.level?), size })
     })
 }
 
@@ -521,6 +535,10 @@ impl Broker for IgBroker {
         self.confirm_now(reference).boxed()
     }
 
+    fn exits<'a>(&'a self, deal: &'a Deal) -> BoxFuture<'a, Result<Vec<crate::broker::Exit>, BrokerError>> {
+        self.exits_now(deal).boxed()
+    }
+
     fn open_positions(&self) -> BoxFuture<'_, Result<Vec<Deal>, BrokerError>> {
         self.positions_now().boxed()
     }
@@ -534,5 +552,6 @@ impl Broker for IgBroker {
     }
 }
 
+mod parts;
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,8 @@ pub struct Exit {
     pub time: UtcMicros,
     /// At what level.
     pub level: Price,
+    /// How much, where that is told: less than there was means that a part had been closed before.
+    pub size: Option<Size>,
 }
 
 /// What is known of our deals.
@@ -136,7 +138,8 @@ impl Deals {
         }
         if let Some(level) = confirm.level.map(price) {
             let time = confirm.date.as_deref().and_then(utc);
-            self.closed(&reference, time.map(|time| Exit { time, level }).as_ref());
+            let size = confirm.size.map(|size| Size::from_micros(size.micros()));
+            self.closed(&reference, time.map(|time| Exit { time, level, size }).as_ref());
         }
         Some(reference)
     }
@@ -169,6 +172,13 @@ impl Deals {
         let time = confirm.date.as_deref().and_then(utc);
         let levels = (confirm.stop_level.map_or(Price::ZERO, price), confirm.limit_level.map_or(Price::ZERO, price));
         let size = confirm.size;
+        // After a restart nothing may be known of it but its reference.
+        let (epic, side) = (confirm.epic.as_deref().map(Epic::from), confirm.direction.as_ref());
+        if let Some(known) = self.known.get_mut(reference).filter(|known| known.deal.status == DealStatus::Pending) {
+            let deal = &mut known.deal;
+            deal.epic = epic.unwrap_or_else(|| deal.epic.clone());
+            deal.direction = side.map_or(deal.direction, direction_of);
+        }
         self.open(reference, id, time, level, levels, size);
     }
 
@@ -244,8 +254,25 @@ impl Deals {
         }
         let reason = known.wants_closed.unwrap_or_else(|| reason_of(&known.deal, exit.level));
         known.is_gone = false;
-        let (time, level) = (exit.time, exit.level);
-        self.change(reference, |deal| deal.status = DealStatus::Closed { time, level, reason });
+        let (time, level, size) = (exit.time, exit.level, exit.size);
+        self.change(reference, |deal| {
+            deal.status = DealStatus::Closed { time, level, reason };
+            deal.size = size.map_or(deal.size, |size| size.min(deal.size));
+        });
+    }
+
+    /// The exits of other deals that were opened at the same level in the same second: a transaction tells no more of an
+    /// opening than these two, so that theirs look like those of `deal`.
+    #[must_use]
+    pub fn exits_beside(&self, deal: &Deal) -> Vec<Exit> {
+        let is_alike = |other: &Deal| {
+            other.reference != deal.reference && other.level == deal.level && is_same_second(other.opened, deal.opened)
+        };
+        let exit = |other: &Deal| match other.status {
+            DealStatus::Closed { time, level, .. } => Some(Exit { time, level, size: None }),
+            _ => None,
+        };
+        self.known.values().map(|known| &known.deal).filter(|other| is_alike(other)).filter_map(exit).collect()
     }
 
     /// A position that carries a reference of ours, from a list: it was opened, whatever else was said.
@@ -339,7 +366,7 @@ pub fn deal_of(line: &PositionLine) -> Deal {
         reference: deal_reference.as_deref().unwrap_or_default().into(),
         id: deal_id.as_str().into(),
         epic: Epic::from(line.market.epic.as_str()),
-        direction: if *direction == Side::Sell { Direction::Short } else { Direction::Long },
+        direction: direction_of(direction),
         size: Size::from_micros(size.micros()),
         opened: created_date_utc.as_deref().and_then(utc).unwrap_or_default(),
         level: price(*level),
@@ -349,10 +376,20 @@ pub fn deal_of(line: &PositionLine) -> Deal {
     }
 }
 
+fn direction_of(side: &Side) -> Direction {
+    if *side == Side::Sell { Direction::Short } else { Direction::Long }
+}
+
 /// A number as a level.
 #[must_use]
 pub fn price(number: Number) -> Price {
     Price::from_micros(number.micros())
+}
+
+/// Whether two times may be the same one, of which one was told in whole seconds.
+#[must_use]
+pub fn is_same_second(one: UtcMicros, other: UtcMicros) -> bool {
+    (one.0 - other.0).abs() < 1_000_000
 }
 
 /// IG's times carry no zone and mean UTC.

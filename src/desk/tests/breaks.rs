@@ -316,3 +316,36 @@ fn a_broker_that_does_not_tell_its_positions_halts() {
     pass(&mut world, 360, 360);
     assert_halted(&world, BreakKind::NotCompared);
 }
+
+#[test]
+fn a_part_that_was_closed_before_we_heard_of_the_fill_is_a_part() {
+    let (mut world, broker) = World::of_scripted();
+    broker.on_open(Answer::Pend);
+    world.buy();
+    let Some(Call::Open(order)) = broker.calls().into_iter().find(|call| matches!(call, Call::Open(_))) else {
+        panic!("no order")
+    };
+    broker.put(Deal { reference: order.reference.clone(), size: size("0.5"), opened: at(61.0), ..stranger() });
+    broker.put_exits(&order.reference, vec![half_closed()]);
+    pass(&mut world, 110, 110);
+    assert_mended(&world, BreakKind::PartialClose, 0);
+    let row = &world.desk.view().trades[0];
+    assert_eq!((row.status.as_str(), row.size, world.desk.dealt()[0].size), ("open", size("1"), size("0.5")));
+}
+
+#[test]
+fn a_part_before_our_own_closing_is_booked_at_its_own_level() {
+    let (mut world, broker, reference) = holding();
+    put(&world, &broker, |deal| {
+        deal.size = size("0.5");
+        deal.status = DealStatus::Closed { time: at(241.0), level: price("1.2995"), reason: CloseReason::Time };
+    });
+    // In the same second and at the same level as the rest, as it happens.
+    let exit = Exit { time: at(241.0), level: price("1.2995"), size: size("0.5") };
+    broker.put_exits(&reference, vec![exit, exit]);
+    pass(&mut world, 120, 130);
+    assert_eq!(world.desk.view().trades[0].profit, Some("-5".parse().unwrap()));
+    let parts = |entry: &&DeskEntry| matches!(entry, DeskEntry::PartlyClosed { .. });
+    assert_eq!(world.journal.entries().iter().filter(parts).count(), 1);
+    assert_mended(&world, BreakKind::PartialClose, 0);
+}

@@ -1,10 +1,10 @@
 //! Crashes: what the journal holds is all that is left.
 
 use super::world::*;
-use crate::broker::BrokerError;
 use crate::broker::scripted::Answer;
+use crate::broker::{BrokerError, DealStatus};
 use crate::desk::{Desk, DeskCheckpoint};
-use crate::domain::{Direction, SeatIdx};
+use crate::domain::{CloseReason, Direction, SeatIdx};
 use crate::flow::State;
 use crate::sim::venue::Venue;
 use crate::store::entry::DeskEntry;
@@ -23,6 +23,9 @@ fn a_crash_between_intent_and_outcome_is_settled_by_looking_up() {
         world.desk = Desk::recover(None, &entries[..1]);
         world.desk.set_rights(vec![right(SeatIdx(0))]);
         assert_eq!(world.statuses(), ["unknown"]);
+        let told = world.desk.dealt().remove(0);
+        let sent = (DealStatus::Pending, Direction::Long, size("1"), at(60.0));
+        assert_eq!((told.status, told.direction, told.size, told.opened), sent, "a new broker is told what was sent");
         // The same round comes again, with the same ticket.
         world.play(&round(60.0, &[quote(59.0, 13_000, 13_001)]), &[], &[ticket(60.0, 1, Direction::Long)]);
         assert_eq!(world.statuses(), [status]);
@@ -87,4 +90,23 @@ fn a_venue_inside_the_process_takes_over_what_the_journal_knows() {
     world.play(&round(90.0, &quotes), &[], &[]);
     assert_eq!(world.desk.halted(), None);
     assert_eq!(world.desk.view().trades[0].closed, Some(at(80.0)));
+}
+
+#[test]
+fn a_closing_that_was_asked_for_before_a_crash_is_ours() {
+    let (mut world, broker) = World::of_scripted();
+    world.buy();
+    broker.on_close(Answer::Fail(BrokerError::Unreachable("power".to_owned())));
+    world.play(&round(245.0, &[quote(241.0, 13_000, 13_001)]), &[], &[]);
+    let mut closed = world.desk.dealt().remove(0);
+    world.desk = Desk::recover(None, &world.journal.entries());
+    world.desk.set_rights(vec![right(SeatIdx(0))]);
+    // It went through, and whoever is asked now knows of nobody who wanted it.
+    closed.status =
+        DealStatus::Closed { time: at(246.0), level: "1.3004".parse().unwrap(), reason: CloseReason::Outside };
+    broker.put(closed);
+    world.play(&round(250.0, &[quote(249.0, 13_000, 13_001)]), &[], &[]);
+    let view = world.desk.view();
+    assert_eq!((view.trades[0].reason, view.trades[0].profit), (Some(CloseReason::Time), Some("4".parse().unwrap())));
+    assert_eq!(view.breaks, []);
 }

@@ -135,6 +135,10 @@ async fn bars_that_were_not_asked_for_stop_the_run() {
     let empty = bar(&stamp("12:00:00"), [("null", "null"); 4]);
     let (result, _) = fetched(dir.path(), vec![empty], wanted, "20:00:00").await;
     assert_eq!(result.unwrap_err().to_string(), "not one good bar (1 empty)");
+    let beside = bar(&stamp("12:30:00"), GOOD);
+    let (result, _) = fetched(dir.path(), vec![beside], wanted, "20:00:00").await;
+    let error = result.unwrap_err().to_string();
+    assert!(error.starts_with("not one good bar (1 off_grid): its bars do not begin on whole multiples"), "{error}");
 }
 
 #[tokio::test]

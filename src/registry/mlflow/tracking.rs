@@ -98,6 +98,8 @@ struct Experiment {
     experiment_id: String,
     #[serde(default)]
     lifecycle_stage: String,
+    #[serde(default)]
+    tags: Vec<Tag>,
 }
 
 #[derive(Deserialize)]
@@ -162,6 +164,28 @@ impl Mlflow {
             });
         }
         Ok(found.experiment_id)
+    }
+
+    /// Puts tags on the experiment of that name, which is made where there is none; each takes the place of the one with
+    /// its key.
+    ///
+    /// # Errors
+    /// [`MlflowError`]; also where the experiment is in the server's bin.
+    pub async fn tag_experiment(&self, name: &str, tags: &[Tag]) -> Result<(), MlflowError> {
+        let id = self.experiment(name).await?;
+        for Tag { key, value } in tags {
+            let body = json!({ "experiment_id": id, "key": key, "value": value });
+            self.send::<Value>(Method::POST, "experiments/set-experiment-tag", &body).await?;
+        }
+        Ok(())
+    }
+
+    /// The tags of the experiment of that name.
+    ///
+    /// # Errors
+    /// [`MlflowError`]; also where there is none.
+    pub async fn experiment_tags(&self, name: &str) -> Result<Vec<Tag>, MlflowError> {
+        Ok(self.experiment_by_name(name).await?.tags)
     }
 
     async fn experiment_by_name(&self, name: &str) -> Result<Experiment, MlflowError> {

@@ -9,7 +9,8 @@ use crate::domain::{Epic, Market, Price, PriceDelta};
 /// The planted edge's signature and the distances that earn it; see [`super::Synthetic`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plant {
-    /// Net stressed R per trade of the planted rule, at most [`EDGE_MAX`]; 0 leaves a martingale.
+    /// Net stressed R per trade of the planted rule, at most [`EDGE_MAX`] either way; 0 leaves a martingale, and below it
+    /// the market leans against the rule.
     pub edge_r: f64,
     /// The least and the largest jump that opens a pulse, in points.
     pub jump_points: (f64, f64),

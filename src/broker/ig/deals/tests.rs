@@ -205,3 +205,37 @@ proptest! {
         prop_assert_eq!(rank, 2);
     }
 }
+
+#[test]
+fn of_a_deal_that_is_known_by_its_reference_alone_the_confirmation_tells_the_side() {
+    let mut deals = Deals::default();
+    let nothing = Deal {
+        reference: "ours-1".into(),
+        id: "".into(),
+        epic: "".into(),
+        direction: Direction::Long,
+        size: Size::ZERO,
+        opened: UtcMicros(0),
+        level: Price::ZERO,
+        stop_level: Price::ZERO,
+        limit_level: Price::ZERO,
+        status: DealStatus::Pending,
+    };
+    deals.adopt(nothing);
+    deals.on_confirm(&Confirm { direction: Some(Side::Sell), ..opened() });
+    let deal = deals.get(&"ours-1".into()).unwrap();
+    let told = (deal.direction, deal.epic.as_str(), deal.size.to_string());
+    assert_eq!(told, (Direction::Short, "CS.D.EURUSD.TODAY.IP", "1".to_owned()));
+}
+
+#[test]
+fn a_closing_of_less_than_there_was_tells_that_a_part_had_gone() {
+    let mut deals = Deals::default();
+    deals.sent(&order());
+    deals.on_confirm(&opened());
+    let rest = Confirm { size: Number::parse("0.6"), ..closed("theirs", "1.1005") };
+    deals.on_confirm(&rest);
+    let deal = deals.get(&"ours-1".into()).unwrap();
+    assert!(matches!(deal.status, DealStatus::Closed { .. }));
+    assert_eq!(deal.size.to_string(), "0.6", "what the last closing closed");
+}

@@ -9,6 +9,7 @@ use super::open::add_profit;
 use super::{Outcome, Update, order_update, position_update};
 use crate::sim::ig::accounts::{Position, Trailing, WorkingOrder, margin};
 use crate::sim::ig::records::Activity;
+use crate::sim::ig::text::number;
 use crate::sim::ig::world::World;
 
 impl World {
@@ -88,7 +89,9 @@ impl World {
         let mut outcome = Outcome::rejected("SUCCESS", "", "", Direction::Long, Some(size));
         add_profit(&mut outcome.profit, closed.profit, &closed.currency);
         let action = if closed.is_whole { "POSITION_CLOSED" } else { "POSITION_PARTIALLY_CLOSED" };
-        self.note(account, &closed.update, action, &format!("{words}: {deal_id}"), "POSITION");
+        // The update tells what is left and at what level it was opened; the activity what was closed and where.
+        let dealt = Some((size, level));
+        self.note(account, &closed.update, action, &format!("{words}: {deal_id}"), "POSITION", dealt);
         let later = self.draw(self.delays.stream);
         let at = self.now + later;
         self.tell_later(at, account, closed.update);
@@ -96,8 +99,19 @@ impl World {
     }
 
     /// An activity of the venue's own.
-    fn note(&mut self, account: &str, update: &Update, action: &str, description: &str, kind: &'static str) {
-        let body = update.body();
+    fn note(
+        &mut self,
+        account: &str,
+        update: &Update,
+        action: &str,
+        description: &str,
+        kind: &'static str,
+        dealt: Option<(Size, Price)>,
+    ) {
+        let mut body = update.body().clone();
+        if let Some((size, level)) = dealt {
+            (body["size"], body["level"]) = (number(size), number(level));
+        }
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let name = self.board(&text("epic")).map_or_else(String::new, |board| board.listing.name.clone());
         let activity = Activity {
@@ -161,7 +175,7 @@ impl World {
             (true, false) => "LIMIT_ORDER_FILLED",
         };
         let words = if is_borne { "Order filled" } else { "Order deleted for want of funds" };
-        self.note(account, &gone, action, &format!("{words}: {}", order.deal_id), "WORKING_ORDER");
+        self.note(account, &gone, action, &format!("{words}: {}", order.deal_id), "WORKING_ORDER", None);
         let later = self.draw(self.delays.stream);
         self.tell_later(now + later, account, gone);
         if is_borne {
@@ -210,7 +224,8 @@ impl World {
         };
         let Some(board) = self.boards.get(&order.epic) else { return };
         let update = position_update(board, &position, "OPEN", &order.reference, fill, now);
-        self.note(account, &update, "POSITION_OPENED", &format!("Position opened: {}", order.deal_id), "POSITION");
+        let words = format!("Position opened: {}", order.deal_id);
+        self.note(account, &update, "POSITION_OPENED", &words, "POSITION", None);
         let later = self.draw(self.delays.stream);
         self.tell_later(now + later, account, update);
         if let Some(owner) = self.accounts.get_mut(account) {
@@ -233,7 +248,7 @@ impl World {
             let Some(board) = self.boards.get(&order.epic) else { continue };
             let gone = order_update(board, &order, "DELETED", now);
             let words = format!("Order expired: {}", order.deal_id);
-            self.note(&account, &gone, "WORKING_ORDER_DELETED", &words, "WORKING_ORDER");
+            self.note(&account, &gone, "WORKING_ORDER_DELETED", &words, "WORKING_ORDER", None);
             let later = self.draw(self.delays.stream);
             self.tell_later(now + later, &account, gone);
         }
