@@ -52,7 +52,14 @@ function lasting(ms) {
   if (s < 129600) return +(s / 3600).toFixed(1) + " h";
   return +(s / 86400).toFixed(1) + " days";
 }
-function daysText(days) { return days < 1 ? "less than a day" : days < 1.5 ? "a day" : days > 3650 ? "more than ten years" : number(days) + " days"; }
+// Days as people say them; what lies around a value is told in the unit of the value.
+const unitOf = days => days < 1 ? [24, "h", "hours"] : [1, "d", "days"];
+function daysText(days, low, high) {
+  if (days < 1 / 24) return "less than an hour";
+  if (days > 3650) return "more than ten years";
+  const [times, , name] = unitOf(days), one = value => number(value > 1000 ? Math.round(value * times / 100) * 100 : +(value * times).toPrecision(2));
+  return one(days) + " " + name + (isNone(low) ? "" : isNone(high) ? ", at best " + one(low) : " (" + one(low) + " to " + one(high) + ")");
+}
 function split(name) {
   const at = name.indexOf(":");
   return at < 0 ? [name, ""] : [name.slice(0, at), name.slice(at + 1).replaceAll(",", ", ")];

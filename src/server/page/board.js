@@ -49,11 +49,11 @@ const COLUMNS = [
       attr(td, "title", isNone(p) ? "no evidence yet" : "log wealth over the log of the gate: " + fixed(p, 3) + "; log10 of the evidence: " + fixed(row.log10_e, 2));
     } },
   { key: "expected_days", name: "Decision in", width: 104, num: true, cls: "days", make: () => [el("span"), el("small")], paint(td, row) {
-      const { expected_days: days, expected_days_low: low, expected_days_high: high } = row, is = !isNone(days);
-      const few = value => value >= 1000 ? ">1000" : number(value);
-      text(td.firstChild, is ? days < .05 ? "now" : few(days) + " d" : "–"); attr(td.firstChild, "class", is ? "" : "none");
-      text(td.lastChild, is && days >= .05 && !isNone(low) ? isNone(high) ? "from " + few(low) : few(low) + "–" + few(high) : "");
-      attr(td, "title", is ? "expected days to a decision at the present rate and mean" + (isNone(low) ? "" : isNone(high) ? "; at best " + number(low) + ", at worst never" : ", likely " + number(low) + " to " + number(high)) : "cannot be told, or never comes at the present mean");
+      const { expected_days: days, expected_days_low: low, expected_days_high: high } = row, is = !isNone(days), [times, unit] = unitOf(days ?? 1);
+      const few = value => value * times >= 1000 ? ">1000" : number(+(value * times).toPrecision(2));
+      text(td.firstChild, is ? days < .02 ? "now" : few(days) + " " + unit : "–"); attr(td.firstChild, "class", is ? "" : "none");
+      text(td.lastChild, is && days >= .02 && !isNone(low) ? isNone(high) ? "from " + few(low) : few(low) + "–" + few(high) : "");
+      attr(td, "title", is ? "expected time to a decision at the present rate and mean: " + daysText(days, low, high) + (isNone(high) ? ", at worst never" : "") : "cannot be told, or never comes at the present mean");
     } },
   { key: "net_profit", name: "Net", width: 92, num: true, cls: "net", down: true, make: () => [], paint(td, row) {
       text(td, money(row.net_profit)); attr(td, "class", "c-net num " + tone(row.net_profit)); attr(td, "title", row.net_profit + " " + row.currency);

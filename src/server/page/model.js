@@ -1,7 +1,7 @@
 // The view of one model: its trades on the price, what it predicted, its gates, its twin, where it came from.
 const TRADES = 500, PREDICTIONS = 400;
 const BAR_CHOICES = [120, 300, 1000, 2000];
-const model = { name: null, parts: null, asked: 0, bars: 300, seen: -1, at: 0, timer: 0, data: null };
+const model = { name: null, parts: null, asked: 0, bars: 300, seen: -1, at: 0, took: 0, timer: 0, data: null };
 
 // What a gate asks, for who reads it for the first time.
 const GATES = {
@@ -52,25 +52,27 @@ function openModel(name) {
   loadModel();
 }
 async function loadModel() {
-  const { name } = model, number = ++model.asked;
+  const { name } = model, turn = ++model.asked, begun = performance.now();
   try {
     const [about, gates, trades, told, bars, equity, decisions] = await Promise.all([
       askModel(name, ""), askModel(name, "/explain"), askModel(name, "/trades?last=" + TRADES), askModel(name, "/predictions?last=" + PREDICTIONS),
       askModel(name, "/bars?last=" + model.bars), askModel(name, "/equity"), ask("decisions?last=50&model=" + encodeURIComponent(name))]);
-    if (number !== model.asked || model.name !== name || route().view !== "model") return;
+    if (turn !== model.asked || model.name !== name || route().view !== "model") return;
     model.data = { about, gates, trades, told, bars, equity, decisions };
     model.at = performance.now();
+    model.took = model.at - begun;
     fillModel();
   } catch (error) {
-    if (number === model.asked && model.parts) text(model.parts.about, String(error.message || error));
+    if (turn === model.asked && model.parts) text(model.parts.about, String(error.message || error));
   }
 }
-// Asked again when its row has changed, but not more than once in five seconds: reading costs the arena something.
+// Asked again when its row has changed, but not more than once in five seconds, and less often where answers take long:
+// reading costs the arena something.
 function freshenModel() {
   if (!model.name || !model.data || model.timer || route().view !== "model") return;
   const row = rowOf(model.name);
   if (!row || row.version === model.seen) return;
-  model.timer = setTimeout(() => { model.timer = 0; const now = rowOf(model.name); if (now) model.seen = now.version; if (route().view === "model") loadModel(); }, Math.max(0, 5000 - (performance.now() - model.at)));
+  model.timer = setTimeout(() => { model.timer = 0; const now = rowOf(model.name); if (now) model.seen = now.version; if (route().view === "model") loadModel(); }, Math.max(0, Math.max(5000, 20 * model.took) - (performance.now() - model.at)));
 }
 const rowOf = name => { let last = null; for (const row of rows.values()) if (row.model === name && (!last || row.rank < last.rank)) last = row; return last; };
 
@@ -111,10 +113,8 @@ function fillModel() {
   parts.settings.fill(about.settings, () => [el("dl", { className: "pairs" }, about.settings.map(([key, value]) => [el("dt", { textContent: words(key) }), el("dd", { textContent: value })])),
     sub("generation " + about.generation + (about.registered ? ", registered " + stamp(about.registered) + " UTC" : ""))]);
 }
-function decisionText(gates) {
-  const { expected_days_to_decision: days, expected_days_low: low, expected_days_high: high } = gates;
-  if (isNone(days)) return "cannot be told";
-  return daysText(days) + (isNone(low) ? "" : isNone(high) ? ", at best " + number(low) : " (" + number(low) + " to " + number(high) + ")");
+function decisionText({ expected_days_to_decision: days, expected_days_low: low, expected_days_high: high }) {
+  return isNone(days) ? "cannot be told" : daysText(days, low, high);
 }
 
 function pricePlot({ bars, epic, resolution }, trades, open) {

@@ -90,7 +90,9 @@ function why(first) {
   const { gates, name } = leader, missed = gates && name === first.model ? gates.gates.filter(gate => gate.verdict !== "pass") : null;
   if (!missed) return sentence("b-live", "wait", ["Nobody is promoted: nobody has passed every gate."]);
   if (!missed.length) return sentence("b-live", "wait", ["Nobody is promoted yet: the leader passes every gate, and has to go on doing so for a few episodes."]);
-  const told = missed.slice(0, 3).map(gateWords).join(", ") + (missed.length > 3 ? " and " + (missed.length - 3) + " more" : "");
+  const few = missed.slice(0, missed.length > 3 ? 2 : 3).map(gateWords);
+  if (missed.length > 3) few.push(missed.length - 2 + " more");
+  const told = few.length > 1 ? few.slice(0, -1).join(", ") + " and " + few.at(-1) : few[0];
   const days = gates.expected_days_to_decision;
   sentence("b-live", halted ? "bad" : "wait", ["Nobody is promoted: the leader passes " + (gates.gates.length - missed.length) + " of " + gates.gates.length + " gates and still misses " + told + ". " +
     (isNone(days) ? "At its present mean a decision never comes." : "A decision is likely in " + decisionText(gates) + ".") + (halted ? " Dealing is halted: " + (board.desk.reason || "no reason given") + "." : "")]);
@@ -100,14 +102,16 @@ function feedState() {
   const { health } = board;
   if (!health) return { word: "unknown", cls: "warming", sentence: "Nothing is known of the feed yet.", silence: 0 };
   const bad = health.bad_quotes.reduce((sum, [, n]) => sum + n, 0), gaps = feed.gaps ? feed.gaps.gaps : null, last = gaps && gaps.at(-1);
-  const silence = isNone(feed.changed) ? 0 : performance.now() - feed.changed;
+  // Where quotes carry the present time, their own time tells how old they are; elsewhere what this page has seen.
+  const seen = isNone(feed.changed) ? 0 : performance.now() - feed.changed, age = health.to ? Date.now() - millis(health.to) : -1;
+  const silence = age > 0 && age < 7 * 864e5 ? Math.max(seen, age) : seen;
   const tail = (gaps ? gaps.length ? "; " + plural(gaps.length, "gap") + ", the last from " + clock(last.from) + " for " + lasting(millis(last.to) - millis(last.from)) : "; no gap" : "") + "; " + (bad ? whole.format(bad) + " of " + short(health.quotes + bad) + " quotes refused." : "no quote refused.");
   if (!health.is_recording) return { word: "not recorded", cls: "suspended", sentence: "Not recorded: the store does not record" + (health.fault ? ", " + health.fault : "") + ".", silence };
   if (board.done) return { word: "ended", cls: "retired", sentence: "Ended: the feed came to its end" + tail, silence };
   if (!health.quotes) return { word: "waiting", cls: "warming", sentence: "Waiting for the first quote.", silence };
   if (lost) return { word: "not seen", cls: "suspended", sentence: "Not seen: this page has lost its connection to the arena.", silence };
   if (silence > SILENT_MS) return { word: "silent", cls: "suspended", sentence: "Silent: no quote for " + lasting(Math.round(silence / 10000) * 10000) + tail, silence };
-  const pace = isNone(feed.rate) ? "" : ": " + (feed.rate >= 10 ? short(Math.round(feed.rate / 5) * 5) : feed.rate >= 1 ? "a few" : "less than one") + " quotes a second";
+  const pace = isNone(feed.rate) ? "" : ": " + (feed.rate >= 10 ? short(+feed.rate.toPrecision(2)) : feed.rate >= 1 ? "a few" : "less than one") + " quotes a second";
   return { word: "healthy", cls: "live", sentence: "Healthy" + pace + tail, silence };
 }
 function head() {
