@@ -89,5 +89,5 @@ fn one_round(bencher: Bencher, (promoter, episodes, time): (Promoter, Vec<Episod
     bencher
         .counter(ItemsCount::new(CANDIDATES))
         .with_inputs(|| (promoter.clone(), episodes.clone()))
-        .bench_refs(|(promoter, episodes)| promoter.on_round(time, episodes, |_| true));
+        .bench_local_refs(|(promoter, episodes)| promoter.on_round(time, episodes, |_| true));
 }
