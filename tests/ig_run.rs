@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use arena::domain::Micros;
-use arena::sim::ig::{Config, Handle, Limits, Listing, Prices, Quoted, Server};
+use arena::sim::ig::{Config, Fault, Handle, Limits, Listing, Prices, Quoted, Server};
 use serde_json::Value;
 
 const EPIC: &str = "CS.D.GBPUSD.TODAY.IP";
@@ -107,11 +107,16 @@ struct Running {
     child: Child,
     url: String,
     told: String,
+    heard: mpsc::Receiver<String>,
 }
 
 impl Running {
     fn start(dir: &Path) -> Self {
-        let mut child = arena(dir, &["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_with(dir, &["run"])
+    }
+
+    fn start_with(dir: &Path, arguments: &[&str]) -> Self {
+        let mut child = arena(dir, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (lines, heard) = mpsc::channel();
         let (out, error) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         for source in [Box::new(out) as Box<dyn Read + Send>, Box::new(error)] {
@@ -131,7 +136,18 @@ impl Running {
                 break url.trim_end_matches('/').to_owned();
             }
         };
-        Self { child, url, told }
+        Self { child, url, told, heard }
+    }
+
+    /// Everything that it has printed, once it has ended.
+    fn all_told(&mut self) -> String {
+        drop(self.child.wait());
+        let mut told = std::mem::take(&mut self.told);
+        while let Ok(line) = self.heard.recv_timeout(Duration::from_secs(5)) {
+            told += &line;
+            told.push('\n');
+        }
+        told
     }
 
     fn get(&self, dir: &Path, arguments: &[&str]) -> Value {
@@ -244,6 +260,62 @@ fn a_promoted_model_deals_with_stop_and_limit_and_a_halt_takes_all_back() {
     references.dedup();
     assert_eq!(references.len(), openings.len(), "one request for one intent");
     assert_eq!(running.stop(), Some(0));
+}
+
+/// Every file below `dir` but the two whose business it is to hold a secret.
+fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().map_while(Result::ok) {
+        let path = entry.path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else if !path.ends_with("arena.token") && !path.ends_with("arena.key") {
+            all.push(path);
+        }
+    }
+    all
+}
+
+#[test]
+fn no_secret_is_in_anything_that_a_faulty_session_writes() {
+    let (dir, sim) = (tempfile::tempdir().unwrap(), sim());
+    write_config(dir.path(), &sim, "");
+    let mut running = Running::start_with(dir.path(), &["run", "-vv", "--log", "json"]);
+    running.wait(dir.path(), 60, |board| episodes(board, "busy") >= 1);
+    running.get(dir.path(), &["promote", "busy", "--override", "--reason", "a test"]);
+    for fault in [
+        r#"{"kind": "expire_tokens"}"#,
+        r#"{"kind": "answer", "status": 403, "error": "error.public-api.exceeded-account-allowance"}"#,
+        r#"{"kind": "answer_after", "status": 500, "path": "POST /positions/otc"}"#,
+        r#"{"kind": "bad_frame", "frame": "U,9,9,nonsense"}"#,
+        r#"{"kind": "cut_sockets"}"#,
+    ] {
+        sim.fault(Fault::parse(serde_json::from_str(fault).unwrap()).unwrap());
+        std::thread::sleep(Duration::from_millis(1_500));
+    }
+    assert!(Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status().unwrap().success());
+    let told = running.all_told();
+    let token = std::fs::read_to_string(dir.path().join("data/arena.token")).unwrap();
+    let key = std::fs::read_to_string(dir.path().join("data/arena.key")).unwrap();
+    let secrets = [PASSWORD, "demo-key-0123456789abcdef", token.trim(), key.trim()];
+    let mut searched = 0;
+    for secret in secrets {
+        assert!(!told.contains(secret), "{secret:?} is in the logs");
+        for file in files(dir.path()) {
+            let bytes = std::fs::read(&file).unwrap();
+            searched += bytes.len();
+            let is_there = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!is_there, "{secret:?} is in {}", file.display());
+        }
+    }
+    // One id leads from the bar to the deal's last line.
+    let lines: Vec<Value> = told.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let of = |message: &str| lines.iter().find(|line| line["message"] == message);
+    let order = of("live order").unwrap_or_else(|| panic!("no live order in {told}"));
+    assert!(order["bar"].as_str().unwrap().ends_with('Z') && order["model"] == "busy", "{order}");
+    let same = lines.iter().filter(|line| line["deal"] == order["deal"]).count();
+    assert!(same >= 2, "{same} lines of {}", order["deal"]);
+    println!("{} log lines, {searched} bytes of files: no secret; {same} lines of one deal", lines.len());
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::seats::{SharedSeat, Wants};
 use crate::settle::Settlement;
 use crate::store::StoreError;
 use crate::store::actor::{Append, StoreActor};
-use crate::telemetry::metrics;
+use crate::telemetry::{log, metrics};
 
 /// How often the board is made anew at most.
 const BOARD_EVERY: Duration = Duration::from_millis(250);
@@ -189,6 +189,7 @@ impl Inner {
         let took = begun.elapsed();
         metrics::round_closed(took);
         metrics::desk_recorded(&settled.desk);
+        log::desk(&settled.desk);
         let (equal, different) = self.settlement.books_compared();
         metrics::books_compared(equal, different);
         self.settlement.note_health(message.bad, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
@@ -443,6 +444,7 @@ impl Handler<TimePassed> for Director {
             let mut inner = inner.lock().await;
             let recorded = inner.settlement.on_time(message.0).await;
             metrics::desk_recorded(&recorded);
+            log::desk(&recorded);
             if !recorded.is_empty() && inner.is_watched {
                 inner.show();
             }

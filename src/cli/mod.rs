@@ -56,6 +56,7 @@ pub use self::tail::TailArgs;
 pub use self::train::TrainArgs;
 use crate::domain::Micros;
 use crate::feed::OnBad;
+use crate::telemetry::log;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -91,6 +92,9 @@ pub struct Shared {
     /// More logs; twice for all
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+    /// How log lines on standard error look
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    pub log: log::Format,
 }
 
 impl Shared {

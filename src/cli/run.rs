@@ -71,7 +71,7 @@ impl From<FeedError> for Failure {
 pub(super) fn start_log(shared: &Shared) {
     let verbosity = if shared.quiet { -1 } else { i8::try_from(shared.verbose).unwrap_or(i8::MAX) };
     // A second start in one process (tests) keeps the first.
-    if log::init(verbosity, false).is_err() {
+    if log::init(verbosity, shared.log).is_err() {
         tracing::debug!("logging had started already");
     }
     std::panic::set_hook(Box::new(|info| tracing::error!(%info, "a panic, caught at its boundary")));

@@ -77,6 +77,9 @@ pub struct SimArgs {
     /// Print one JSON document when it listens, and nothing else
     #[arg(long)]
     pub json: bool,
+    /// How log lines on standard error look
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub log: log::Format,
     /// No logs but errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -105,7 +108,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn run(args: SimArgs) -> Result<(), Failure> {
     let verbosity = if args.quiet { -1 } else { i8::try_from(args.verbose).unwrap_or(i8::MAX) };
-    if log::init(verbosity, false).is_err() {
+    if log::init(verbosity, args.log).is_err() {
         // Somebody in this process has set up logs already.
         tracing::debug!("logs go where they went before");
     }
