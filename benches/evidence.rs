@@ -2,7 +2,7 @@
 //! busiest bar of the largest arena costs. The aim is 2 µs a candidate.
 
 use arena::config::{PromotionConfig, PromotionMode};
-use arena::domain::{ContentHash, Episode, Money, SeatIdx, UtcMicros};
+use arena::domain::{ContentHash, Episode, Money, Price, SeatIdx, UtcMicros};
 use arena::promoter::{Promoter, RegisterInfo};
 use arena::statistics::draws::Draws;
 use divan::Bencher;
@@ -30,6 +30,8 @@ fn round(draws: &mut Draws, number: u64, edge: f64) -> Vec<Episode> {
             costs: Money::ZERO,
             rho_micros: 1e6,
             x,
+            open_level: Price::ZERO,
+            close_level: Price::ZERO,
         }
     };
     (0..CANDIDATES).map(episode).collect()
