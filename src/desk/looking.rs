@@ -100,14 +100,25 @@ impl Desk {
                     // Whom we did not ask to close it may have closed a part of it before.
                     let is_asked_for = matches!(reason, CloseReason::Time | CloseReason::Demoted | CloseReason::Halt);
                     let left = self.book.get(&reference).map(BookDeal::left).unwrap_or_default();
-                    if (!is_asked_for || deal.size < left) && self.take_parts(now, deal, ctx).await.is_none() {
-                        // It would be booked at a guess; it is found closed again.
-                        return;
+                    let mut is_explained = true;
+                    if !is_asked_for || deal.size < left {
+                        match self.take_parts(now, deal, ctx).await {
+                            Some(is_equal) => is_explained = is_equal,
+                            // It would be booked at a guess; it is found closed again.
+                            None => return,
+                        }
                     }
                     // A broker that was started anew does not know that it was we who asked.
                     let ours = self.book.get(&reference).filter(|ours| ours.is_close_intended);
                     let wanted = ours.and_then(|ours| ours.close_wanted).filter(|_| *reason == CloseReason::Outside);
                     self.closed(now, &reference, (*time, *level, wanted.unwrap_or(*reason)), ctx);
+                    if !is_explained {
+                        let size = deal.size;
+                        let text = format!(
+                            "position {reference}: the last closing was of {size}, and the history does not tell of the rest"
+                        );
+                        self.broken(now, &Break::new(BreakKind::PartialClose, &reference, text), false);
+                    }
                 }
             }
         }

@@ -233,12 +233,15 @@ impl Rest {
         for _ in 0..PAGES_MAX {
             let page: Activities = self.read(Lane::Desk, &path, 3).await?;
             let before = all.len();
+            // A page ends at a second, and the next one begins with all of that second. Two of one second may be alike in
+            // everything, as two parts of a position that are closed at one level: each of a page is one.
+            let last = all.last().map(|told| told.date.clone());
+            let mut told: Vec<Activity> =
+                all.iter().rev().take_while(|told| Some(&told.date) == last.as_ref()).cloned().collect();
             for activity in page.activities {
-                // A page ends at a second, and the next one begins with all of that second.
-                let is_told =
-                    all.iter().rev().take_while(|told| told.date == activity.date).any(|told| *told == activity);
-                if !is_told {
-                    all.push(activity);
+                match told.iter().position(|known| *known == activity) {
+                    Some(at) => drop(told.swap_remove(at)),
+                    None => all.push(activity),
                 }
             }
             let is_standing = all.len() == before;

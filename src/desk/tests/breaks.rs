@@ -349,3 +349,15 @@ fn a_part_before_our_own_closing_is_booked_at_its_own_level() {
     assert_eq!(world.journal.entries().iter().filter(parts).count(), 1);
     assert_mended(&world, BreakKind::PartialClose, 0);
 }
+
+#[test]
+fn a_last_closing_of_less_than_the_history_explains_halts() {
+    let (mut world, broker, _) = holding();
+    put(&world, &broker, |deal| {
+        deal.size = size("0.5");
+        deal.status = DealStatus::Closed { time: at(110.0), level: price("1.299"), reason: CloseReason::Stop };
+    });
+    pass(&mut world, 120, 130);
+    assert_halted(&world, BreakKind::PartialClose);
+    assert_eq!(world.statuses(), ["closed"]);
+}
