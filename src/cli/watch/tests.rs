@@ -1,3 +1,5 @@
+//! The screen as keys change it, drawn into cells.
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
