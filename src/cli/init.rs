@@ -25,6 +25,9 @@ pub(super) fn init(shared: &Shared) -> Result<(), Failure> {
     if shared.json {
         return print_json(&json!({ "file": path }));
     }
+    if shared.quiet {
+        return Ok(());
+    }
     let named = if shared.config.is_some() { format!(" -c {}", path.display()) } else { String::new() };
     print(&format!(
         "{} is written: a synthetic market, four kinds of rules, nothing that needs an account\n\

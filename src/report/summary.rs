@@ -83,7 +83,7 @@ fn promotion(report: &Report, leader: Option<&ModelFigures>, live: &[String], ga
         let most = gates.iter().take(NAMES_MAX).map(|gate| format!("{} {} of {}", gate.gate, gate.missed, gate.of));
         let most: Vec<String> = most.collect();
         told.push(match most.is_empty() {
-            true => "Nobody is promoted yet: there are no gates to tell of".to_owned(),
+            true => "Nobody is promoted: no candidate gathers evidence on paper at present".to_owned(),
             false => {
                 format!("Nobody is promoted yet: no candidate passes every gate; missed most are {}", most.join(", "))
             }
