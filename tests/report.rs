@@ -8,6 +8,7 @@ mod runs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use arena::domain::Money;
 use arena::ledger::read_trades;
 use arena::report::{Report, gather, render};
 use arena::store::{Memory, Sled, Store};
@@ -65,8 +66,8 @@ fn figures_are_those_of_the_store() {
 
     assert!(!report.live.trades.is_empty(), "there were live trades");
     for trade in &report.live.trades {
-        assert_eq!(trade.entry + trade.exit + trade.rest, trade.shortfall);
-        assert_eq!(trade.profit - trade.twin_profit, trade.shortfall);
+        let parts = trade.shortfall.parts().iter().fold(Money::ZERO, |sum, (_, part)| sum + *part);
+        assert_eq!(parts, trade.shortfall.whole, "{}", trade.reference);
     }
     let weekly = report.weekly.as_ref().expect("long enough to compare");
     assert!((0.0..=1.0).contains(&weekly.superior.consistent) && weekly.candidates == 9);

@@ -93,7 +93,6 @@ pub fn gather(store: &dyn Store) -> Result<Report, StoreError> {
     };
     let mut all = Pool::default();
     let mut outcomes: Vec<Record> = Vec::new();
-    let mut twins = HashMap::new();
     for row in &board.rows {
         let Some(seat) = seats.get(row.model.as_str()) else { continue };
         let record = SeatTrades::read(store, seat.seat)?;
@@ -107,7 +106,6 @@ pub fn gather(store: &dyn Store) -> Result<Report, StoreError> {
         }
         let kept = record.trades.iter().map(|trade| Outcome { closed: trade.closed, r: trade.r }).collect();
         outcomes.push(Record { model: seat.model.clone(), seat: seat.seat, outcomes: kept });
-        twins.insert(seat.seat, record.trades);
     }
     for focus in &mut report.focus {
         let at = board.rows.iter().position(|row| row.model.as_str() == focus.model);
@@ -117,7 +115,7 @@ pub fn gather(store: &dyn Store) -> Result<Report, StoreError> {
     report.exits = groups(all.exits);
     report.hours = groups(all.hours);
     report.weekly = weekly(&outcomes);
-    report.live = shortfalls(store, &board.desk, &roster, &twins, &keys)?;
+    report.live = shortfalls(store, &board.desk, &roster)?;
     quality.health = board.health.clone();
     let bad: u64 = quality.health.bad_quotes.iter().map(|(_, n)| n).sum();
     let came = bad + quality.health.quotes;

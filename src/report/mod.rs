@@ -19,8 +19,8 @@ mod weekly;
 pub use self::calibration::Calibration;
 pub use self::figures::{
     AnnualSharpe, BootstrapMean, DistanceGroup, FaultFigures, Focus, GapFigures, GateCount, Group, Histogram,
-    LiveFigures, ModelFigures, OverfittingFigures, Point, PredictionGroup, Predictions, Quality, Report,
-    SharpeDifference, Shortfall, ShortfallSum, Summary, SuperiorFigures, Weekly,
+    LiveFigures, LiveShortfall, ModelFigures, OverfittingFigures, Point, PredictionGroup, Predictions, Quality, Report,
+    SharpeDifference, ShortfallSum, Summary, SuperiorFigures, Weekly,
 };
 pub use self::gather::gather;
 pub use self::html::render;

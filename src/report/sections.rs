@@ -133,8 +133,8 @@ pub(super) fn live(report: &Report, html: &mut String) {
         return;
     }
     html.push_str(&note(&format!(
-        "Shortfall is live profit less that of the paper twin at the same size: with the entry and with the exit come \
-         delay, spread and slippage there, the rest is funding and what the broker charges. {} orders were never dealt.",
+        "Shortfall is live profit less that of the paper twin, in parts that sum to it; below zero live made less. {} \
+         orders were never dealt.",
         live.rejected
     )));
     let money = |money: crate::domain::Money| money.to_string().replace('-', "\u{2212}");
@@ -143,24 +143,27 @@ pub(super) fn live(report: &Report, html: &mut String) {
         .iter()
         .map(|sum| {
             let mut row = vec![name_cell(&sum.model), count(sum.trades)];
-            row.extend([sum.profit, sum.shortfall, sum.entry, sum.exit, sum.rest].map(money));
+            row.extend([sum.profit, sum.shortfall.whole].map(money));
+            row.extend(sum.shortfall.parts().iter().map(|(_, part)| money(*part)));
             row
         })
         .collect();
     let (mut sum, mut points) = (0.0, vec![]);
     for trade in &live.trades {
-        sum += trade.shortfall.as_f64();
-        points.push((trade.closed.0 as f64, Some(sum)));
+        sum += trade.shortfall.whole.as_f64();
+        points.push((trade.time.0 as f64, Some(sum)));
     }
     html.push_str("<div class=\"card\"><h3>Shortfall by candidate</h3>");
-    html.push_str(&table(&["model", "live trades", "profit", "shortfall", "entry", "exit", "rest"], &sums));
+    let mut titles = vec!["model", "live trades", "profit", "shortfall"];
+    titles.extend(crate::domain::Shortfall::default().parts().iter().map(|(name, _)| *name));
+    html.push_str(&table(&titles, &sums));
     html.push_str("</div>\n");
     if let (Some(first), Some(last)) = (live.trades.first(), live.trades.last()) {
         let y = Axis::of(points.iter().filter_map(|(_, y)| *y).chain([0.0]), &report.currency);
-        let mut plot = Plot::wide("Cumulated shortfall", Axis::time(first.closed, last.closed), y);
+        let mut plot = Plot::wide("Cumulated shortfall", Axis::time(first.time, last.time), y);
         plot.line("s5", points);
         let caption =
-            format!("{} live trades, {} to {} UTC.", live.trades.len(), clock(first.closed), clock(last.closed));
+            format!("{} live trades, {} to {} UTC.", live.trades.len(), clock(first.time), clock(last.time));
         html.push_str(&figure("Cumulated shortfall", &caption, &plot.draw()));
     }
 }
