@@ -3,7 +3,7 @@
 //! `ARENA_CALIBRATE` says how often each design is played (`scripts/test`: 200; the published figures are of 1,000, `full`
 //! of 300); without it the test says that it was skipped.
 //! Bands: a share may differ by 1.5 points or four standard errors of the difference of two runs, a median or mean by 10 %
-//! or four standard errors, whichever is wider; and no e-rule may err more often than 5 % and three standard errors.
+//! or four standard errors (of its rank, for a median), whichever is wider; and no e-rule may err more often than 5 % and three standard errors.
 
 #![allow(
     clippy::unwrap_used,
@@ -144,32 +144,48 @@ fn measure(design: &Design, replicates: u64) -> Vec<Vec<f64>> {
     all.into_iter().map(|(_, measures)| measures).collect()
 }
 
-/// The relative standard error of a median or mean of `n` values, from the spread of ours around their own median.
-fn relative_error(values: &mut [f64], n: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let at = |q: f64| values[(q * (values.len() - 1) as f64) as usize];
-    // Half the middle half is two thirds of a standard deviation; a median's error is a quarter above a mean's.
-    let sd = (at(0.75) - at(0.25)) / 1.35;
-    if at(0.5).is_finite() && sd.is_finite() { 1.25 * sd / n.sqrt() / at(0.5) } else { f64::NAN }
+/// Between which values the quantile `q` of so many others may lie: four standard errors of its rank among ours, whatever
+/// the shape of them; `reps` is how many the others are.
+fn ranks_around(sorted: &[f64], q: f64, reps: f64) -> (f64, f64) {
+    let n = sorted.len() as f64;
+    let error = 4.0 * (n * q * (1.0 - q) * (1.0 + n / reps)).sqrt();
+    let at = |rank: f64| sorted.get(rank.max(0.0) as usize).copied();
+    let low = if q * n - error < 0.0 { 0.0 } else { at((q * n - error).floor()).unwrap_or(0.0) };
+    (low, at((q * n + error).ceil()).unwrap_or(f64::INFINITY))
 }
 
 /// Whether a figure is within its band of the published one; what is not, as a sentence.
 fn off(design: &Design, column: &str, got: f64, want: f64, measures: &[Vec<f64>], reps: f64) -> Option<String> {
     let column = design.study.columns().iter().find(|c| c.name == column).unwrap();
     let n = measures.len() as f64;
-    let (band, told) = match column.kind {
+    let mut values: Vec<f64> = measures.iter().map(|m| m[column.measure]).filter(|x| !x.is_nan()).collect();
+    if column.kind == Kind::MedianOfCome {
+        values.retain(|x| x.is_finite());
+    }
+    values.sort_by(f64::total_cmp);
+    // A figure of few of our replicates is one of as few of theirs.
+    let of_theirs = reps * values.len() as f64 / n;
+    let quantile = |q| ranks_around(&values, q, of_theirs);
+    let tenth = 0.1 * want.abs();
+    let (low, high) = match column.kind {
         Kind::Share | Kind::By(_) => {
             let p = f64::midpoint(got, want).clamp(0.5 / n, 1.0 - 0.5 / n);
-            (f64::max(0.015, 4.0 * (p * (1.0 - p) * (1.0 / n + 1.0 / reps)).sqrt()), "share")
+            let band = f64::max(0.015, 4.0 * (p * (1.0 - p) * (1.0 / n + 1.0 / reps)).sqrt());
+            (got - band, got + band)
         }
-        _ => {
-            let mut values: Vec<f64> = measures.iter().map(|m| m[column.measure]).filter(|x| !x.is_nan()).collect();
-            let error = relative_error(&mut values, n) * (1.0 + n / reps).sqrt();
-            (want.abs() * f64::max(0.1, if error.is_nan() { 0.1 } else { 4.0 * error }), "time")
+        Kind::Median | Kind::MedianOfCome => quantile(0.5),
+        Kind::Quantile(q) => quantile(q),
+        Kind::Mean => {
+            let mean = values.iter().sum::<f64>() / n;
+            let sd = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+            let band = 4.0 * sd * (1.0 / n + 1.0 / reps).sqrt();
+            (got - band, got + band)
         }
     };
-    ((got - want).abs() > band).then(|| {
-        format!("{:?} {} {}: {got} is not {want} within {band:.4} ({told})", design.study, design.name, column.name)
+    let is_time = !matches!(column.kind, Kind::Share | Kind::By(_));
+    let is_within = (low..=high).contains(&want) || (is_time && (got - want).abs() <= tenth);
+    (!is_within).then(|| {
+        format!("{:?} {} {}: {got}, published {want}, band {low} to {high}", design.study, design.name, column.name)
     })
 }
 

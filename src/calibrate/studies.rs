@@ -65,6 +65,8 @@ pub enum Kind {
     By(u64),
     /// The median time; infinite ones count as late.
     Median,
+    /// The median time of those in which it came.
+    MedianOfCome,
     /// Another quantile of it.
     Quantile(f64),
     /// The mean.
@@ -218,7 +220,7 @@ impl Study {
         const fn column(name: &'static str, measure: usize, kind: Kind) -> Column {
             Column { name, measure, kind }
         }
-        use Kind::{By, Mean, Median, Quantile, Share};
+        use Kind::{By, Mean, Median, MedianOfCome, Quantile, Share};
         match self {
             Self::Null => {
                 const COLUMNS: [Column; 4] = [
@@ -272,7 +274,7 @@ impl Study {
             Self::Full => {
                 const COLUMNS: [Column; 6] = [
                     column("promoted", 0, Share),
-                    column("median", 0, Median),
+                    column("median", 0, MedianOfCome),
                     column("retired low e", 1, Share),
                     column("retired ucb", 2, Share),
                     column("max episodes", 3, Share),
@@ -541,6 +543,10 @@ fn summed(values: &mut [f64], kind: Kind) -> Option<f64> {
         Kind::Share => values.iter().filter(|x| x.is_finite()).count() as f64 / n,
         Kind::By(most) => values.iter().filter(|x| **x <= most as f64).count() as f64 / n,
         Kind::Median => at(0.5),
+        Kind::MedianOfCome => {
+            let come = values.partition_point(|x| x.is_finite());
+            *values[..come].get(come / 2)?
+        }
         Kind::Quantile(q) => at(q),
         Kind::Mean => values.iter().sum::<f64>() / n,
     })
