@@ -483,6 +483,42 @@ pub struct PredictionRow {
     pub y_true: Option<f64>,
 }
 
+/// What a candidate believed of the last closed paper trade whose signal came with a prediction, beside what came.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LastOutcome {
+    /// Predicted ratio of the exit level to the entry level.
+    pub y_pred: f64,
+    /// Level of the entry.
+    pub open_level: Price,
+    /// Level of the exit.
+    pub close_level: Price,
+}
+
+impl LastOutcome {
+    /// The exit level that was predicted, seen from the entry.
+    #[must_use]
+    pub fn predicted_level(&self) -> f64 {
+        self.open_level.as_f64() * self.y_pred
+    }
+
+    /// The ratio of exit to entry that came: the market's, for a short as for a long, as `y_pred` is.
+    #[must_use]
+    pub fn actual_ratio(&self) -> f64 {
+        self.close_level.as_f64() / self.open_level.as_f64()
+    }
+}
+
+/// The alpha slots of all budgets of evidence together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotCounts {
+    /// Held by a candidate.
+    pub taken: u64,
+    /// Free and worth taking.
+    pub free: u64,
+    /// Free, but with too little wealth left to be taken again.
+    pub spent: u64,
+}
+
 /// How often the nearness gate of a trained candidate kept it from a stance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nearness {
@@ -583,6 +619,12 @@ pub struct Board {
     /// What may still come of each row, at the same place.
     #[serde(default)]
     pub outlooks: Vec<Arc<Outlook>>,
+    /// The last prediction that became a closed trade since the arena was started, of each row, at the same place.
+    #[serde(default)]
+    pub outcomes: Vec<Option<LastOutcome>>,
+    /// The alpha slots.
+    #[serde(default)]
+    pub slots: SlotCounts,
     /// Lifecycle changes, oldest first, the last thousand.
     pub lifecycle: Vec<Arc<Change>>,
     /// Live dealing.

@@ -29,7 +29,7 @@ use crate::config::{Config, EvidenceUnit};
 use crate::control::ControlError;
 use crate::desk::{Desk, DeskCheckpoint, LiveRight};
 use crate::domain::{Candidate, Episode, Market, ModelSpec, SeatIdx, StreamIdx, UtcMicros};
-use crate::flow::{Board, Change, DealTicket, LedgerSummary, Round, Slice, State};
+use crate::flow::{Board, Change, DealTicket, LastOutcome, LedgerSummary, Round, Slice, State};
 use crate::models::ModelFactory;
 use crate::promoter::{Promoter, RegisterInfo};
 use crate::seats::director::Gathered;
@@ -122,6 +122,10 @@ pub struct Settlement {
     explained: BTreeSet<SeatIdx>,
     /// Seats whose last summary is in the store, since nobody will be able to ask them for one.
     kept: BTreeSet<SeatIdx>,
+    /// What each seat believed when it made its last ticket, by the number of the deal.
+    beliefs: BTreeMap<SeatIdx, (u64, Option<f64>)>,
+    /// The last belief of each seat that became a closed trade.
+    outcomes: BTreeMap<SeatIdx, LastOutcome>,
     is_ending: bool,
     round_micros: u64,
     recording_fault: Option<String>,
@@ -204,6 +208,8 @@ impl Settlement {
             to: board.health.to,
             explained: BTreeSet::new(),
             kept: BTreeSet::new(),
+            beliefs: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
             is_ending: false,
             round_micros: 0,
             recording_fault: None,
@@ -418,6 +424,7 @@ impl Settlement {
         self.note_stuck(slice, &stuck, &mut reports);
         let with_episodes = reports.iter().filter(|report| !report.episodes.is_empty());
         self.explained.extend(with_episodes.map(|report| report.seat));
+        self.note_outcomes(&reports);
         let mut events = RoundEvents::of(&reports, slice.rounds.len());
         let mut settled = Settled::default();
         for (number, round) in slice.rounds.iter().enumerate() {
@@ -487,6 +494,25 @@ impl Settlement {
             }
         }
         settled.changes.append(&mut changes);
+    }
+
+    /// Puts the belief of each seat's last ticket beside the trade that came of it. A lapsed order leaves its number to
+    /// the next one, so that the newest ticket of a number is the one that counts.
+    fn note_outcomes(&mut self, reports: &[SeatReport]) {
+        let belief = |(_, ticket): &(u32, DealTicket)| (ticket.deal, ticket.y_pred);
+        for report in reports {
+            if let Some((_, episode)) = report.episodes.last() {
+                let before = self.beliefs.get(&report.seat).copied();
+                let mut known = report.tickets.iter().rev().map(belief).chain(before);
+                if let Some((_, Some(y_pred))) = known.find(|(deal, _)| *deal == episode.number) {
+                    let (open_level, close_level) = (episode.open_level, episode.close_level);
+                    self.outcomes.insert(report.seat, LastOutcome { y_pred, open_level, close_level });
+                }
+            }
+            if let Some(newest) = report.tickets.last().map(belief) {
+                self.beliefs.insert(report.seat, newest);
+            }
+        }
     }
 
     /// The tickets that live seats made in round `number`.

@@ -33,6 +33,7 @@ use crate::sim::demo;
 use crate::sim::ig::{Config as SimConfig, Delays, Handle, Limits, Listing, Prices, Quoted, Recording, Server};
 use crate::sim::market::Markets;
 use crate::store::Sled;
+use crate::telemetry::metrics;
 
 /// Quotes that are drawn at a time.
 const BLOCK_TICKS: usize = 1_024;
@@ -96,6 +97,7 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
     let Wire { open: Open { feed, clock, abroad, line }, lockstep, has_live } = connect(&config, &sim, speed)?;
     let epics = config.markets.iter().map(|market| market.epic.to_string()).collect();
     let store = Sled::open(&folder.0.join("store"), config.arena.disk_floor_mb)?;
+    metrics::watch_disk(store.path(), config.arena.disk_floor_mb);
     let length = args.length.map(|length| Duration::from_micros(u64::try_from(length.0).unwrap_or(u64::MAX)));
     let tell = teller(shared);
     let on_change = move |change: &Change| {

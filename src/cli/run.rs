@@ -30,7 +30,7 @@ use crate::server;
 use crate::sim::demo;
 use crate::store::views::{self, AtRest};
 use crate::store::{Memory, Sled, Store};
-use crate::telemetry::log;
+use crate::telemetry::{log, metrics};
 
 /// Up to this speed a run counts as live: bars close by the clock and every round is flushed.
 const LIVE_SPEED_MAX: f64 = 60.0;
@@ -136,6 +136,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
     start_log(shared);
     let serving = serving(ready.config.listen, &ready.config.arena.data)?;
     let store = Sled::open(&ready.config.arena.data.join("store"), ready.config.arena.disk_floor_mb)?;
+    metrics::watch_disk(store.path(), ready.config.arena.disk_floor_mb);
     let ready = ready.pinned(shared, &store)?;
     let config = &ready.config;
     let mut line = None;

@@ -12,7 +12,7 @@ use super::policy::Promoter;
 use super::seat::{Seat, days, family_level};
 use crate::control::ControlError;
 use crate::domain::{ContentHash, ModelId, SeatIdx, UtcMicros};
-use crate::flow::{Explanation, State, Statistics};
+use crate::flow::{Explanation, SlotCounts, State, Statistics};
 use crate::statistics::multiplicity::e_bh_among;
 use crate::statistics::performance::{sortino_of, wilson};
 use crate::statistics::sharpe::{Sharpe, autocorrelations, lo_eta};
@@ -151,6 +151,13 @@ impl Promoter {
             start_wealth: evidence.start_wealth(),
             flags: self.flags(at),
         }
+    }
+
+    /// The alpha slots of all budgets together.
+    #[must_use]
+    pub fn slot_counts(&self) -> SlotCounts {
+        let (all, taken, free) = (self.slots.len() as u64, self.slots.taken() as u64, self.slots.free() as u64);
+        SlotCounts { taken, free, spent: all - taken - free }
     }
 
     /// The candidates that e-BH would pass now, as if all slots were tested together: those worth a closer look. It

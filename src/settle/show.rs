@@ -20,6 +20,7 @@ impl Settlement {
         let mut nearness = Vec::with_capacity(order.len());
         let (watched, variance) = (self.promoter.watch_list(), self.promoter.cross_variance());
         let mut outlooks = Vec::with_capacity(order.len());
+        let mut outcomes = Vec::with_capacity(order.len());
         let waiting = self.unregistered.iter().copied();
         for (at, seat) in order.into_iter().chain(waiting).enumerate() {
             let rank = u32::try_from(at + 1).unwrap_or(u32::MAX);
@@ -30,6 +31,7 @@ impl Settlement {
                 }
                 rows.push(Arc::new(row));
                 nearness.push(self.nearness(seat).map(Arc::new));
+                outcomes.push(self.outcomes.get(&seat).copied());
                 outlooks.push(Arc::new(self.state(seat).map(|_| self.promoter.outlook(seat)).unwrap_or_default()));
                 curves.push(Arc::new(self.summaries.get(&seat).map(|s| s.curve.clone()).unwrap_or_default()));
             }
@@ -42,6 +44,8 @@ impl Settlement {
             curves,
             nearness,
             outlooks,
+            outcomes,
+            slots: self.promoter.slot_counts(),
             lifecycle: self.lifecycle.clone(),
             desk: self.desk.view(),
             health: Health {

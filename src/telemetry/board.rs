@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::table::{self, Kind, METRICS, Metric, Source};
 use crate::domain::{BreakKind, Direction, PriceDelta};
-use crate::flow::{Board, Row, State};
+use crate::flow::{Board, LastOutcome, Row, State};
 
 /// Every state in the order of a life.
 const STATES: [State; 6] =
@@ -17,6 +17,9 @@ const DESK_STATES: [&str; 3] = ["live", "paper_only", "halted"];
 
 /// The progress at which evidence passes its gate.
 const PROMOTION_THRESHOLD: f64 = 1.0;
+
+/// Seconds of a day.
+const DAY_SECONDS: f64 = 86_400.0;
 
 /// Renders every metric of [`Source::Board`] in the Prometheus text format.
 #[must_use]
@@ -44,6 +47,9 @@ fn models(text: &mut Text, name: &str, board: &Board) {
         }
         let model = ("model", row.model.as_str());
         let nearness = board.nearness.get(idx).and_then(Option::as_deref);
+        let statistics = row.statistics.as_ref();
+        let outlook = board.outlooks.get(idx);
+        let outcome = board.outcomes.get(idx).and_then(Option::as_ref);
         let value = match name {
             "arena_model_info" => {
                 text.sample(&[model, ("ticket", &row.ticket), ("epic", &row.epic)], 1.0);
@@ -61,10 +67,26 @@ fn models(text: &mut Text, name: &str, board: &Board) {
             "arena_model_episodes" => Some(row.episodes as f64),
             "arena_model_mean_r" => row.mean_r,
             "arena_model_lcb95_r" => row.lcb95_r,
+            "arena_model_ucb95_r" => outlook.and_then(|outlook| outlook.ucb95_r),
             "arena_model_log10_e" => row.log10_e,
             "arena_model_progress_ratio" => row.progress,
             "arena_model_equity_r" => board.curves.get(idx).and_then(|curve| curve.last()).map(|r| f64::from(*r)),
             "arena_model_max_drawdown_r" => Some(row.max_drawdown_r),
+            "arena_model_drawdown_ratio" => {
+                statistics.and_then(|known| known.drawdown_pct).map(|percent| percent / 100.0)
+            }
+            "arena_model_gates_failing" => statistics.map(|known| known.failing_gates.len() as f64),
+            "arena_model_decision_seconds" => {
+                outlook.and_then(|outlook| outlook.expected_days_to_decision).map(|days| days * DAY_SECONDS)
+            }
+            "arena_model_dsr_ratio" => statistics.and_then(|known| known.dsr),
+            "arena_model_decay_ratio" => {
+                statistics.and_then(|known| known.decay.map(|decay| decay / known.decay_limit))
+            }
+            "arena_model_predicted_ratio" => outcome.map(|outcome| outcome.y_pred),
+            "arena_model_actual_ratio" => outcome.map(LastOutcome::actual_ratio),
+            "arena_model_predicted_level" => outcome.map(LastOutcome::predicted_level),
+            "arena_model_close_level" => outcome.map(|outcome| outcome.close_level.as_f64()),
             "arena_model_profit_factor" => row.profit_factor,
             "arena_model_win_ratio" => row.win_rate,
             "arena_model_exposure_ratio" => row.exposure,
@@ -114,6 +136,12 @@ fn whole(text: &mut Text, name: &str, board: &Board) {
             for state in STATES {
                 let count = board.rows.iter().filter(|row| row.state == state).count();
                 text.sample(&[("state", state.word())], count as f64);
+            }
+        }
+        "arena_promotion_slots" => {
+            let slots = board.slots;
+            for (state, count) in [("taken", slots.taken), ("free", slots.free), ("spent", slots.spent)] {
+                text.sample(&[("state", state)], count as f64);
             }
         }
         "arena_promotion_threshold" => text.sample(&[], PROMOTION_THRESHOLD),

@@ -3,6 +3,7 @@
 //! The table of all of them is [`METRICS`]. What a board can tell is rendered from it; what must be counted as it
 //! happens goes through the process-wide recorder that [`install`] puts in place.
 
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -13,12 +14,19 @@ pub use super::table::{Kind, METRICS, Metric, Source, find, reference};
 use super::{board, ig};
 use crate::flow::Board;
 use crate::store::entry::DeskEntry;
+use crate::store::free_disk_mb;
 
 /// Buckets of every histogram, in seconds: from a round of a few models to one that is far too slow.
 const SECONDS_BUCKETS: [f64; 14] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 
+/// Bytes of a MB as `[arena] disk_floor_mb` counts them.
+const MB: f64 = 1e6;
+
 static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Where the store of this process is, and how many MB its disk has to keep free.
+static DISK: OnceLock<(PathBuf, u64)> = OnceLock::new();
 
 /// Puts the process-wide recorder in place; later calls change nothing.
 ///
@@ -34,6 +42,10 @@ pub fn install() -> bool {
             metrics::set_global_recorder(recorder).ok()?;
             for metric in METRICS.iter().filter(|metric| metric.source == Source::Process) {
                 describe(metric);
+            }
+            // Nobody could tell a first order of unknown outcome from one that was there before.
+            for outcome in ["dealt", "rejected", "unknown"] {
+                counter!("arena_desk_orders_total", "outcome" => outcome).absolute(0);
             }
             Some(handle)
         })
@@ -61,10 +73,25 @@ fn describe(metric: &'static Metric) {
 pub fn render(board: &Board) -> String {
     let mut text = board::render(board);
     ig::tell_ages();
+    tell_disk();
     if let Some(handle) = HANDLE.get().and_then(Option::as_ref) {
         text.push_str(&handle.render());
     }
     text
+}
+
+/// From here on each scrape tells what the disk of the store at `path` has left; a process has one store, and later calls
+/// change nothing.
+pub fn watch_disk(path: &Path, floor_mb: u64) {
+    DISK.get_or_init(|| (path.to_owned(), floor_mb));
+}
+
+fn tell_disk() {
+    let Some((path, floor_mb)) = DISK.get() else { return };
+    gauge!("arena_store_disk_floor_bytes").set(*floor_mb as f64 * MB);
+    if let Some(free_mb) = free_disk_mb(path) {
+        gauge!("arena_store_disk_free_bytes").set(free_mb as f64 * MB);
+    }
 }
 
 /// Folds what histograms have gathered into their buckets; to be called every few seconds, since between two scrapes
@@ -143,8 +170,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{BreakKind, Money, PriceDelta, SeatIdx, Shortfall, UtcMicros};
-    use crate::flow::{Health, Nearness, Row, ShortfallRow, State};
+    use crate::domain::{BreakKind, Money, Price, PriceDelta, SeatIdx, Shortfall, UtcMicros};
+    use crate::flow::{Health, LastOutcome, Nearness, Outlook, Row, ShortfallRow, SlotCounts, State, Statistics};
 
     fn row(model: &str, state: State) -> Arc<Row> {
         Arc::new(Row {
@@ -167,8 +194,24 @@ mod tests {
             exposure: Some(0.5),
             open_position: None,
             flags: Vec::new(),
-            statistics: None,
+            statistics: Some(Statistics {
+                dsr: Some(0.5),
+                drawdown_pct: Some(2.5),
+                decay: Some(50.0),
+                decay_limit: 200.0,
+                failing_gates: vec!["G1 evidence".to_owned(), "G2 episodes".to_owned()],
+                ..Statistics::default()
+            }),
         })
+    }
+
+    /// A short that was to fall by a hundredth and fell by two.
+    fn outcome() -> LastOutcome {
+        LastOutcome {
+            y_pred: 0.99,
+            open_level: Price::from_micros(200_000_000),
+            close_level: Price::from_micros(196_000_000),
+        }
     }
 
     fn near() -> Nearness {
@@ -182,6 +225,13 @@ mod tests {
             time: Some(UtcMicros(1_500_000)),
             curves: rows.iter().map(|_| Arc::new(vec![0.5, 1.75])).collect(),
             nearness: rows.iter().map(|_| Some(Arc::new(near()))).collect(),
+            outlooks: rows
+                .iter()
+                .map(|_| Outlook { ucb95_r: Some(0.75), expected_days_to_decision: Some(2.0), ..Outlook::default() })
+                .map(Arc::new)
+                .collect(),
+            outcomes: rows.iter().map(|_| Some(outcome())).collect(),
+            slots: SlotCounts { taken: 3, free: 120, spent: 5 },
             rows,
             health: Health {
                 bad_quotes: vec![("crossed".to_owned(), 3)],
@@ -213,6 +263,7 @@ mod tests {
         ig::account_money("ABC12", Some(1000.5), Some(900.0));
         ig::price_heard("CS.D.EURUSD.TODAY.IP");
         ig::gap(2);
+        watch_disk(&std::env::temp_dir(), 500);
         let text = render(&with_shortfall(board(vec![row("a", State::Shadow)]), "a"));
         let described: BTreeSet<&str> =
             text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).filter_map(|l| l.split(' ').next()).collect();
@@ -222,6 +273,7 @@ mod tests {
             assert!(text.contains(&format!("# HELP {} ", metric.name)), "{}", metric.name);
         }
         for line in [
+            "arena_store_disk_floor_bytes 500000000\n",
             "arena_ig_allowance_left{allowance=\"trading\"} 97\n",
             "arena_ig_stream_up{account=\"ABC12\"} 1\n",
             "arena_ig_account_balance{account=\"ABC12\"} 1000.5\n",
@@ -273,6 +325,20 @@ mod tests {
         assert!(text.contains("arena_model_net_profit{model=\"alive\",currency=\"GBP\"} 12.5\n"), "{text}");
         assert!(text.contains("arena_model_abstentions_total{model=\"alive\"} 3\n"), "{text}");
         assert!(text.contains("arena_model_training_abstention_ratio{model=\"alive\"} 0.4\n"), "{text}");
+        for line in [
+            "arena_model_predicted_ratio{model=\"alive\"} 0.99\n",
+            "arena_model_actual_ratio{model=\"alive\"} 0.98\n",
+            "arena_model_predicted_level{model=\"alive\"} 198\n",
+            "arena_model_close_level{model=\"alive\"} 196\n",
+            "arena_model_drawdown_ratio{model=\"alive\"} 0.025\n",
+            "arena_model_decay_ratio{model=\"alive\"} 0.25\n",
+            "arena_model_gates_failing{model=\"alive\"} 2\n",
+            "arena_model_decision_seconds{model=\"alive\"} 172800\n",
+            "arena_promotion_slots{state=\"free\"} 120\n",
+            "arena_promotion_slots{state=\"spent\"} 5\n",
+        ] {
+            assert!(text.contains(line), "{line:?} is not in {text}");
+        }
         assert!(text.contains("arena_event_time_seconds 1.5\n"), "{text}");
         assert!(text.contains("arena_models{state=\"retired\"} 1\n"), "{text}");
         assert!(!text.contains("gone"), "{text}");

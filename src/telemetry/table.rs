@@ -81,18 +81,29 @@ metrics! {
     Board Gauge "arena_model_episodes" ["model"] "" "Episodes scored";
     Board Gauge "arena_model_mean_r" ["model"] "R" "Mean outcome in R, costs stressed";
     Board Gauge "arena_model_lcb95_r" ["model"] "R" "Anytime-valid lower bound of the mean at 95 %";
+    Board Gauge "arena_model_ucb95_r" ["model"] "R" "Anytime-valid upper bound of the mean at 95 %";
     Board Gauge "arena_model_log10_e" ["model"] "" "Log10 of the evidence; no series without a slot";
     Board Gauge "arena_model_progress_ratio" ["model"] "ratio" "Log wealth over the log of the gate; passes at arena_promotion_threshold";
+    Board Gauge "arena_model_gates_failing" ["model"] "" "Gates of promotion that the candidate misses";
+    Board Gauge "arena_model_decision_seconds" ["model"] "seconds" "Event time until a decision is expected at the present rate of trades; no series where none is";
+    Board Gauge "arena_model_dsr_ratio" ["model"] "ratio" "Deflated Sharpe ratio: the probability that its Sharpe ratio is more than the luck of the best of all trials";
+    Board Gauge "arena_model_decay_ratio" ["model"] "ratio" "Detector of decay over its limit; at 1 it is an alarm";
+    Board Gauge "arena_promotion_slots" ["state"] "" "Alpha slots of all budgets: taken, free, or spent, which is free with too little left to be used again";
     Board Gauge "arena_promotion_threshold" [] "ratio" "The arena_model_progress_ratio from which the evidence passes";
     Board Gauge "arena_model_net_profit" ["model", "currency"] "currency" "Profit of closed paper trades";
     Board Gauge "arena_model_equity_r" ["model"] "R" "Cumulated R of closed paper trades";
     Board Gauge "arena_model_max_drawdown_r" ["model"] "R" "Largest fall of the cumulated R from its peak";
+    Board Gauge "arena_model_drawdown_ratio" ["model"] "ratio" "How far closed paper trades are below their peak now, over [promotion] capital";
     Board Gauge "arena_model_profit_factor" ["model"] "ratio" "Gross win over gross loss; no series without a loss";
     Board Gauge "arena_model_win_ratio" ["model"] "ratio" "Trades with a profit over trades";
     Board Gauge "arena_model_exposure_ratio" ["model"] "ratio" "Time in a position over time registered";
     Board Counter "arena_model_abstentions_total" ["model"] "" "Predictions that the nearness gate kept from a stance; no series without a gate";
     Board Gauge "arena_model_abstention_ratio" ["model"] "ratio" "Abstentions over predictions; no series without a gate";
     Board Gauge "arena_model_training_abstention_ratio" ["model"] "ratio" "The share of the training rows beyond the gate, to hold arena_model_abstention_ratio against";
+    Board Gauge "arena_model_predicted_ratio" ["model"] "ratio" "Exit over entry as predicted for the last closed paper trade that a prediction led to since the start";
+    Board Gauge "arena_model_actual_ratio" ["model"] "ratio" "Exit over entry as it came in the trade of arena_model_predicted_ratio, for a short as for a long";
+    Board Gauge "arena_model_predicted_level" ["model"] "price" "The exit level that arena_model_predicted_ratio means, seen from the entry";
+    Board Gauge "arena_model_close_level" ["model"] "price" "The exit level that came in the trade of arena_model_predicted_level";
     Board Gauge "arena_model_position" ["model"] "" "Open paper position: 1 long, -1 short, 0 none";
 
     Board Gauge "arena_desk_state" ["state"] "" "1 for the state that live dealing is in (live, paper_only, halted), 0 for the others";
@@ -109,6 +120,8 @@ metrics! {
     Process Counter "arena_desk_reconciliations_total" ["result"] "" "Comparisons of the desk's book with the broker's: equal or break";
 
     Board Gauge "arena_store_recording" [] "" "1 while the store records, else 0";
+    Process Gauge "arena_store_disk_free_bytes" [] "bytes" "Free space on the disk of the store";
+    Process Gauge "arena_store_disk_floor_bytes" [] "bytes" "[arena] disk_floor_mb: with less free space than this the store stops recording";
     Process Counter "arena_store_entries_total" [] "" "Entries made durable";
     Process Histogram "arena_store_flush_seconds" [] "seconds" "Wall time of a flush of the store";
 
