@@ -44,10 +44,27 @@ fn the_recording_is_worth_the_proof() {
 }
 
 #[test]
+fn the_board_has_the_last_belief_beside_what_came_of_it() {
+    let (config, _, outcome) = recorded();
+    let trades = runs::trades(&outcome.store, config.candidates.len());
+    let mut n_told = 0;
+    for (row, told) in outcome.board.rows.iter().zip(&outcome.board.outcomes) {
+        let seat = config.candidates.iter().position(|candidate| candidate.id == row.model).unwrap();
+        let last = trades[seat].iter().rev().find(|trade| trade.y_pred.is_some());
+        let expected = last.map(|trade| (trade.y_pred.unwrap(), trade.open_level, trade.close_level));
+        assert_eq!(told.map(|told| (told.y_pred, told.open_level, told.close_level)), expected, "{}", row.model);
+        n_told += usize::from(told.is_some());
+    }
+    assert!(n_told >= 3, "only {n_told} candidates predict");
+    assert_eq!(outcome.board.outcomes.len(), outcome.board.rows.len());
+}
+
+#[test]
 fn no_slice_length_shows() {
     let (config, quotes, reference) = recorded();
     for rounds in [1, 3, 100] {
         let outcome = runs::reference(config, quotes, rounds);
+        assert_eq!(outcome.board.outcomes, reference.board.outcomes, "{rounds} rounds a slice");
         assert_eq!(runs::difference(&reference.store, &outcome.store), None, "{rounds} rounds a slice");
         assert_eq!(outcome.journal_hash, reference.journal_hash, "{rounds} rounds a slice");
     }

@@ -375,9 +375,9 @@ fn no_path_of_one_machine_is_written_down() {
     let homes = ["root", "work", "home", "Users"].map(|home| format!("/{home}/"));
     let mut all: Vec<(String, String)> = ["src", "tests", "benches", "docs", "dashboards", ".config"]
         .iter()
-        .flat_map(|dir| files(dir, &["rs", "md", "toml", "html", "yml", "json", "snap"]))
+        .flat_map(|dir| files(dir, &["rs", "md", "toml", "html", "yml", "json", "mjs", "snap"]))
         .collect();
-    for name in ["README.md", "CHANGELOG.md", "arena.toml", "Cargo.toml", "scripts/test"] {
+    for name in ["README.md", "CHANGELOG.md", "arena.toml", "Cargo.toml", "scripts/test", "scripts/dashboards"] {
         let text = std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         all.push((name.to_owned(), text));
     }
@@ -395,7 +395,7 @@ fn no_path_of_one_machine_is_written_down() {
 #[test]
 fn the_gates_can_be_run() {
     use std::os::unix::fs::PermissionsExt;
-    for name in ["scripts/test", ".ci/run"] {
+    for name in ["scripts/test", "scripts/dashboards", ".ci/run"] {
         let mode = std::fs::metadata(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}")).permissions();
         assert!(mode.mode() & 0o111 == 0o111, "{name} is not executable");
     }
