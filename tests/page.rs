@@ -430,8 +430,8 @@ async fn two_thousand_rows_scroll_and_sort_without_a_stutter() {
     );
     // Sixty frames a second leave 16.7 ms for each.
     assert!(a_frame < 16.7, "a frame of scrolling takes {a_frame} ms");
-    assert!(a_sort < 60.0, "a sort takes {a_sort} ms");
-    assert!(a_change < 60.0, "a change takes {a_change} ms");
+    assert!(a_sort < 100.0, "a sort takes {a_sort} ms");
+    assert!(a_change < 100.0, "a change takes {a_change} ms");
     assert_eq!(window.complaints().await, Vec::<String>::new());
     window.close().await;
 }

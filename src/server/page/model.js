@@ -1,5 +1,5 @@
 // The view of one model: its trades on the price, what it predicted, its gates, its twin, where it came from.
-const TRADES = 500, PREDICTIONS = 400;
+const TRADES = 500, TRADES_LISTED = 200, PREDICTIONS = 400;
 const BAR_CHOICES = [120, 300, 1000, 2000];
 const model = { name: null, parts: null, asked: 0, bars: 300, seen: -1, at: 0, took: 0, timer: 0, data: null };
 
@@ -110,7 +110,7 @@ function fillModel() {
   const live = about.live && about.live.length ? about.live : (board.desk && board.desk.trades || []).filter(deal => deal.model === row.model);
   parts.twin.fill([live, about.shortfall, gates.breaks], () => twin(live, about.shortfall, gates.breaks, row.currency));
   parts.life.fill([decisions, about.lifecycle], () => decisionTable(decisions, "What was decided about it", false));
-  parts.trades.name(row.episodes > trades.length ? "The last " + trades.length + " trades" : "Trades");
+  parts.trades.name(trades.length > TRADES_LISTED || row.episodes > trades.length ? "The last " + Math.min(TRADES_LISTED, trades.length) + " trades" : "Trades");
   parts.trades.fill(trades, () => tradeTable(trades, row.currency));
   parts.settings.fill(about.settings, () => [el("dl", { className: "pairs" }, about.settings.map(([key, value]) => [el("dt", { textContent: words(key) }), el("dd", { textContent: value })])),
     sub("generation " + about.generation + (about.registered ? ", registered " + stamp(about.registered) + " UTC" : ""))]);
@@ -280,5 +280,5 @@ function lineage(about) {
 function tradeTable(trades, currency) {
   if (!trades.length) return none("No trade yet.");
   return table("Closed trades, newest first", [["Closed"], ["Side"], ["Entry", 1], ["Exit", 1], ["Why"], ["Profit, " + currency, 1], ["R", 1], ["y_pred", 1], ["y_true", 1], ["Deal"]],
-    trades.slice(-200).reverse().map(trade => [stamp(trade.closed), trade.direction, level(trade.open_level), level(trade.close_level), trade.reason, [money(trade.profit), tone(trade.profit)], fixed(trade.r, 2, true), fixed(trade.y_pred, 5), fixed(trade.y_true, 5), [trade.deal_id, "none"]]));
+    trades.slice(-TRADES_LISTED).reverse().map(trade => [stamp(trade.closed), trade.direction, level(trade.open_level), level(trade.close_level), trade.reason, [money(trade.profit), tone(trade.profit)], fixed(trade.r, 2, true), fixed(trade.y_pred, 5), fixed(trade.y_true, 5), [trade.deal_id, "none"]]));
 }
