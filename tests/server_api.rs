@@ -160,8 +160,19 @@ async fn answers_have_the_documented_shapes() {
 
     let odd = format!("/api/v1/models/{}", encode(ODD_NAME));
     let model = arena.json(&odd).await;
-    let model_keys =
-        ["row", "content_hash", "generation", "registered", "settings", "curve", "lifecycle", "nearness", "lineage"];
+    let model_keys = [
+        "row",
+        "content_hash",
+        "generation",
+        "registered",
+        "settings",
+        "curve",
+        "lifecycle",
+        "nearness",
+        "lineage",
+        "live",
+        "shortfall",
+    ];
     assert_eq!(keys(&model), model_keys);
     let told = arena.json(&format!("{odd}/predictions?last=7")).await;
     let told_keys = ["model", "ticket", "epic", "time", "signal", "acted", "abstained", "y_pred", "distance", "y_true"];
@@ -199,9 +210,28 @@ async fn answers_have_the_documented_shapes() {
     let explain = arena.json(&format!("{odd}/explain")).await;
     assert_eq!(
         keys(&explain),
-        ["model", "state", "gates", "expected_days_to_decision", "expected_days_low", "expected_days_high"]
+        ["model", "state", "gates", "expected_days_to_decision", "expected_days_low", "expected_days_high", "breaks"]
     );
     assert_eq!(keys(&explain["gates"][0]), ["gate", "value", "limit", "verdict", "missing"]);
+
+    let bars = arena.json(&format!("{odd}/bars?last=3")).await;
+    assert_eq!(keys(&bars), ["epic", "resolution", "bars"]);
+    assert_eq!(bars["bars"].as_array().unwrap().len(), 3);
+    assert!(bars["bars"][0]["bid_open"].is_string() && bars["bars"][0]["quotes"].is_u64(), "{bars}");
+    let equity = arena.json(&format!("{odd}/equity")).await;
+    assert_eq!(keys(&equity["points"][0]), ["time", "trade", "r", "net_profit", "drawdown_r"]);
+    let decisions = arena.json("/api/v1/decisions?last=2").await;
+    assert_eq!(decisions.as_array().unwrap().len(), 2);
+    let named = decisions[0]["model"].as_str().unwrap();
+    let of_one = arena.json(&format!("/api/v1/decisions?model={}", encode(named))).await;
+    assert!(of_one.as_array().unwrap().iter().all(|row| row["model"] == named), "{of_one}");
+    let feed = arena.json("/api/v1/feed").await;
+    assert_eq!((keys(&feed), feed["gaps"].as_array().unwrap().len()), (vec!["gaps", "notes", "since"], 2));
+    for path in [format!("{odd}/bars?last=2001"), "/api/v1/feed?last=x".to_owned(), "/api/v1/decisions?x=1".to_owned()]
+    {
+        assert_eq!(refused(arena.get(&path)).await.0, StatusCode::BAD_REQUEST, "{path}");
+    }
+    assert_eq!(refused(arena.get("/api/v1/decisions?model=nobody")).await.0, StatusCode::NOT_FOUND);
 
     let desk = arena.json("/api/v1/desk").await;
     assert_eq!((&desk["state"], &desk["day_profit"]), (&json!("live"), &json!("23.75")));

@@ -201,8 +201,10 @@ fn row_difference(old: &Board, place: usize, new: &Board, idx: usize) -> Map<Str
         let pairs = cells(&old.rows[place]).zip(cells(&new.rows[idx]));
         patch.extend(pairs.filter(|(before, after)| before != after).map(|(_, after)| after));
     }
-    let prospects = prospects(old, place).into_iter().zip(prospects(new, idx));
-    patch.extend(prospects.filter(|(before, after)| before != after).map(|(_, after)| after));
+    if old.outlooks.get(place) != new.outlooks.get(idx) {
+        let prospects = prospects(old, place).into_iter().zip(prospects(new, idx));
+        patch.extend(prospects.filter(|(before, after)| before != after).map(|(_, after)| after));
+    }
     let is_same_curve = match (old.curves.get(place), new.curves.get(idx)) {
         (Some(before), Some(after)) => Arc::ptr_eq(before, after),
         _ => false,

@@ -15,7 +15,7 @@ use arena::domain::{
 };
 use arena::flow::{
     Board, BreakRow, Change, DeskView, Explanation, GateVerdict, Health, LiveTradeRow, Nearness, Outlook, PositionRow,
-    PredictionRow, Row, ShortfallRow, State, TradeRow, Verdict,
+    PredictionRow, Row, ShortfallRow, State, Statistics, TradeRow, Verdict,
 };
 use futures_util::future::{BoxFuture, ready};
 
@@ -358,7 +358,18 @@ fn card(idx: usize, seed: &AtomicU64) -> (Row, Vec<f32>) {
             7 if idx > 20 => vec!["floor_breach".to_owned(), "override".to_owned()],
             _ => Vec::new(),
         },
-        statistics: None,
+        statistics: (n_trades > 0).then(|| Statistics {
+            slot: Some(idx as u32),
+            days: Some(12.4),
+            active_days: 9,
+            episodes_per_day: Some(n / 12.4),
+            sd_r: Some(1.0),
+            sharpe: mean,
+            dsr: mean.map(|mean| (0.5 + mean).clamp(0.0, 1.0)),
+            decay: Some(1.4),
+            decay_limit: 500.0,
+            ..Statistics::default()
+        }),
     };
     (row, curve)
 }

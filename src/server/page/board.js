@@ -143,8 +143,10 @@ function makeRow() {
   return tr;
 }
 function inSight() {
-  const top = -$("rows").getBoundingClientRect().top, count = Math.ceil(innerHeight / rowHeight) + 2 * OVERSCAN;
-  const from = Math.max(0, Math.min(Math.floor(top / rowHeight) - OVERSCAN, view.length - count));
+  const top = -$("rows").getBoundingClientRect().top, count = Math.ceil(innerHeight / rowHeight) + 3 * OVERSCAN;
+  // In steps, so that most frames of a scroll have nothing to do.
+  const first = Math.floor(top / rowHeight / OVERSCAN - 1) * OVERSCAN;
+  const from = Math.max(0, Math.min(first, view.length - count));
   return [from, Math.min(view.length, from + count)];
 }
 function paint() {

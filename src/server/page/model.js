@@ -1,5 +1,5 @@
 // The view of one model: its trades on the price, what it predicted, its gates, its twin, where it came from.
-const TRADES = 500, PREDICTIONS = 400;
+const TRADES = 500, TRADES_LISTED = 200, PREDICTIONS = 400;
 const BAR_CHOICES = [120, 300, 1000, 2000];
 const model = { name: null, parts: null, asked: 0, bars: 300, seen: -1, at: 0, took: 0, timer: 0, data: null };
 
@@ -36,6 +36,7 @@ function openModel(name) {
     scatter: part("w4", "m-scatter", "Predicted against true"),
     near: part("w8", "m-near", "Distance to what it has learned"),
     lineage: part("w4", "m-lineage", "Where it came from"),
+    stats: part("w12", "m-stats", "Statistics"),
     twin: part("w12", "m-twin", "Live beside its paper twin"),
     life: part("w12", "m-life", "Life and audit records"),
     trades: part("w8", "m-trades", "Trades"),
@@ -94,9 +95,10 @@ function fillModel() {
     fact("Win rate", percent(row.win_rate) + (isNone(stats.win_rate_low) ? "" : " (" + percent(stats.win_rate_low) + " to " + percent(stats.win_rate_high) + ")")),
     fact("Profit factor", fixed(row.profit_factor, 2)), fact("Exposure", percent(row.exposure)),
     fact("Drawdown", row.max_drawdown_r ? fixed(-row.max_drawdown_r, 1) + " R" : "–"),
-    isNone(stats.sharpe_annual) ? null : fact("Sharpe, a year", fixed(stats.sharpe_annual, 2)),
     fact("Open on paper", row.open_position ? row.open_position.direction + " at " + row.open_position.open_level : "nothing"),
     row.flags.length ? fact("Flags", row.flags.map(words).join(", ")) : null));
+  show(parts.stats, Boolean(row.statistics));
+  parts.stats.fill(stats, () => statistics(stats));
   parts.price.fill([bars, trades, row.open_position], () => pricePlot(bars, trades, row.open_position));
   parts.gates.name("Gates: " + gates.gates.filter(gate => gate.verdict === "pass").length + " of " + gates.gates.length + " passed");
   parts.gates.fill(gates, () => gateTable(gates));
@@ -108,10 +110,20 @@ function fillModel() {
   const live = about.live && about.live.length ? about.live : (board.desk && board.desk.trades || []).filter(deal => deal.model === row.model);
   parts.twin.fill([live, about.shortfall, gates.breaks], () => twin(live, about.shortfall, gates.breaks, row.currency));
   parts.life.fill([decisions, about.lifecycle], () => decisionTable(decisions, "What was decided about it", false));
-  parts.trades.name(row.episodes > trades.length ? "The last " + trades.length + " trades" : "Trades");
+  parts.trades.name(trades.length > TRADES_LISTED || row.episodes > trades.length ? "The last " + Math.min(TRADES_LISTED, trades.length) + " trades" : "Trades");
   parts.trades.fill(trades, () => tradeTable(trades, row.currency));
   parts.settings.fill(about.settings, () => [el("dl", { className: "pairs" }, about.settings.map(([key, value]) => [el("dt", { textContent: words(key) }), el("dd", { textContent: value })])),
     sub("generation " + about.generation + (about.registered ? ", registered " + stamp(about.registered) + " UTC" : ""))]);
+}
+// None of these is right at all times at once, as the evidence and its bounds are: they describe.
+function statistics(all) {
+  const by = (key, digits, unit) => isNone(all[key]) ? "–" : fixed(all[key], digits) + (unit || "");
+  return [facts(
+    fact("Alpha slot", isNone(all.slot) ? "none" : String(all.slot)), fact("Days", by("days", 1)), fact("Active days", isNone(all.active_days) ? "–" : String(all.active_days)), fact("Episodes a day", by("episodes_per_day", 1)),
+    fact("Bound at the gate", by("lcb_family_r", 3, " R")), fact("Deviation", by("sd_r", 2, " R")), fact("Sharpe", by("sharpe", 3)), fact("Sharpe, a year", by("sharpe_annual", 2) + (isNone(all.sharpe_annual_lo) ? "" : " (Lo " + fixed(all.sharpe_annual_lo, 2) + ")")),
+    fact("Sortino", by("sortino", 3)), fact("Calmar", by("calmar", 2)), fact("P(Sharpe > 0)", by("psr", 3)), fact("Deflated Sharpe", by("dsr", 3)), fact("Least track record", isNone(all.min_track_record) ? "–" : whole.format(Math.ceil(all.min_track_record))),
+    fact("Drawdown now", by("drawdown_r", 1, " R") + (isNone(all.drawdown_pct) ? "" : ", " + fixed(all.drawdown_pct, 2) + " %")), fact("Payoff ratio", by("payoff_ratio", 2)), fact("Costs a trade", by("costs_r", 3, " R")), fact("Turnover a day", by("turnover", 2)),
+    fact("Decay detector", isNone(all.decay) ? "–" : number(all.decay) + " of " + number(all.decay_limit))), sub("They describe what was, for one look. The evidence, its bounds and the gates are what decides.")];
 }
 function decisionText({ expected_days_to_decision: days, expected_days_low: low, expected_days_high: high }) {
   return isNone(days) ? "cannot be told" : daysText(days, low, high);
@@ -268,5 +280,5 @@ function lineage(about) {
 function tradeTable(trades, currency) {
   if (!trades.length) return none("No trade yet.");
   return table("Closed trades, newest first", [["Closed"], ["Side"], ["Entry", 1], ["Exit", 1], ["Why"], ["Profit, " + currency, 1], ["R", 1], ["y_pred", 1], ["y_true", 1], ["Deal"]],
-    trades.slice(-200).reverse().map(trade => [stamp(trade.closed), trade.direction, level(trade.open_level), level(trade.close_level), trade.reason, [money(trade.profit), tone(trade.profit)], fixed(trade.r, 2, true), fixed(trade.y_pred, 5), fixed(trade.y_true, 5), [trade.deal_id, "none"]]));
+    trades.slice(-TRADES_LISTED).reverse().map(trade => [stamp(trade.closed), trade.direction, level(trade.open_level), level(trade.close_level), trade.reason, [money(trade.profit), tone(trade.profit)], fixed(trade.r, 2, true), fixed(trade.y_pred, 5), fixed(trade.y_true, 5), [trade.deal_id, "none"]]));
 }
