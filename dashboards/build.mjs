@@ -68,7 +68,7 @@ const table = (title, description, by, columns, { width = WIDTH, height = 12, so
         {
             transformations: [
                 { id: 'joinByField', options: { byField: by, mode: 'outer' } },
-                { id: 'filterFieldsByName', options: { include: { pattern: `^(${by}|state|Value #.*)$` } } },
+                { id: 'filterFieldsByName', options: { include: { pattern: `/^(${by}|state|Value #.*)$/` } } },
                 {
                     id: 'organize',
                     options: {
@@ -104,7 +104,7 @@ const scatter = (title, description, [x, xName], [y, yName], { unit, width = 12,
         {
             transformations: [
                 { id: 'joinByField', options: { byField: 'model', mode: 'inner' } },
-                { id: 'filterFieldsByName', options: { include: { pattern: '^(model|Value #.*)$' } } },
+                { id: 'filterFieldsByName', options: { include: { pattern: '/^(model|Value #.*)$/' } } },
                 { id: 'organize', options: { excludeByName: {}, indexByName: {}, renameByName: { 'Value #A': xName, 'Value #B': yName } } },
             ],
         });

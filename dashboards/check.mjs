@@ -6,6 +6,7 @@
 //                                                 each has to succeed and, within so many seconds, to find something
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const folder = new URL('grafana/', import.meta.url);
@@ -20,7 +21,8 @@ const MAY_BE_EMPTY = {
     'model.json / Abstentions': 'only a candidate with a nearness gate has them, and it may not have traded yet',
 };
 
-function checkSchema(where) {
+function checkSchema(folderOfSchema) {
+    const where = resolve(folderOfSchema);
     const require = createRequire(`${where}/`);
     const Ajv = require('ajv').default;
     const all = JSON.parse(readFileSync(`${where}/schema.json`, 'utf8'));
