@@ -2,8 +2,10 @@
 //
 //   node dashboards/check.mjs schema FOLDER       against Grafana's types, and whether packaging/compose.yml fits what it
 //                                                 mounts; FOLDER has schema.json and node_modules
-//   node dashboards/check.mjs live URL SECONDS    every query against the Prometheus at URL, which scrapes a running demo:
-//                                                 each has to succeed and, within so many seconds, to find something
+//   node dashboards/check.mjs live FOLDER URL SECONDS
+//                                                 every query against the Prometheus at URL, which scrapes a running demo:
+//                                                 each has to succeed and, within so many seconds, to find something; and
+//                                                 what Grafana's own transformations make of it has to have its columns
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
@@ -136,7 +138,7 @@ async function queriesOf(url, name, made) {
         }
     }
     return made.panels.flatMap((panel) => (panel.targets ?? []).map((target) => ({
-        key: `${name} / ${panel.id} / ${target.refId}`, at: `${name} / ${panel.title}`, legend: target.legendFormat ?? '', query: filled(target.expr, known),
+        panel, refId: target.refId, key: `${name} / ${panel.id} / ${target.refId}`, at: `${name} / ${panel.title}`, legend: target.legendFormat ?? '', query: filled(target.expr, known),
     })));
 }
 
@@ -152,7 +154,55 @@ async function finds(url, { legend, query }) {
     return result.length > 0;
 }
 
-async function checkLive(url, seconds) {
+// Runs the transformations of panels with Grafana's own code, which wants to be in a browser.
+function transformer(where) {
+    const require = createRequire(`${where}/`);
+    const { window } = new (require('jsdom').JSDOM)('<html><body></body></html>', { url: 'http://localhost/' });
+    Object.assign(globalThis, { window });
+    for (const name of ['document', 'localStorage', 'location', 'HTMLElement', 'Element', 'Node', 'DOMParser']) globalThis[name] = window[name];
+    const data = require('@grafana/data');
+    const { firstValueFrom } = require('rxjs');
+    const known = new Map(Object.values(data.standardTransformers).map((one) => [one.id, one]));
+    data.standardTransformersRegistry.setInit(() => [...known].map(([id, transformation]) => ({ id, name: id, transformation })));
+    // An answer as a table, as Grafana's Prometheus source makes it.
+    const frame = (refId, result) => data.toDataFrame({
+        refId,
+        fields: [
+            { name: 'Time', type: 'time', values: result.map(({ value: [time] }) => time * 1000) },
+            ...[...new Set(result.flatMap(({ metric }) => Object.keys(metric)))].sort()
+                .map((label) => ({ name: label, type: 'string', values: result.map(({ metric }) => metric[label]) })),
+            { name: `Value #${refId}`, type: 'number', values: result.map(({ value: [, value] }) => Number(value)) },
+        ],
+    });
+    return async (transformations, answers) => {
+        const frames = await firstValueFrom(data.transformDataFrame(transformations, answers.map(([refId, result]) => frame(refId, result))));
+        return frames.flatMap((one) => one.fields.map((field) => [data.getFieldDisplayName(field, one, frames), [...field.values]]));
+    };
+}
+
+// Whether a panel with transformations shows the columns that it renames to, filled, and nothing left over.
+async function checkColumns(url, queries, transform) {
+    const wrong = [];
+    for (const panel of new Set(queries.map(({ panel: one }) => one).filter(({ transformations }) => transformations))) {
+        const own = queries.filter((query) => query.panel === panel);
+        const answers = await Promise.all(own.map(async ({ refId, query }) => [refId, (await ask(url, 'query', { query })).result]));
+        if (answers.some(([, result]) => result.length === 0)) {
+            wrong.push(`${own[0].at}: nothing to make columns of`);
+            continue;
+        }
+        const columns = await transform(panel.transformations, answers);
+        const { renameByName } = panel.transformations.find(({ id }) => id === 'organize').options;
+        const filled = columns.filter(([, values]) => values.some((value) => value !== undefined && value !== null)).map(([name]) => name);
+        const { x, y } = panel.options.series?.[0] ?? {};
+        const wanted = [...Object.values(renameByName), ...[x, y].filter(Boolean).map(({ matcher }) => matcher.options), 'model'];
+        wrong.push(...wanted.filter((name) => !filled.includes(name)).map((name) => `${own[0].at}: no column ${name} among ${columns.map(([one]) => one)}`));
+        wrong.push(...columns.filter(([name]) => /^(Time|Value)/.test(name)).map(([name]) => `${own[0].at}: ${name} is left over`));
+    }
+    return wrong;
+}
+
+async function checkLive(folderOfModules, url, seconds) {
+    const transform = transformer(resolve(folderOfModules));
     const deadline = Date.now() + seconds * 1000;
     // Once is enough: a champion may be demoted while others are still waited for.
     const found = new Set();
@@ -163,7 +213,8 @@ async function checkLive(url, seconds) {
         [wrong, empty, total] = [[], [], 0];
         for (const [name, made] of Object.entries(dashboards)) {
             try {
-                for (const one of await queriesOf(url, name, made)) {
+                const queries = await queriesOf(url, name, made);
+                for (const one of queries) {
                     total += 1;
                     if (found.has(one.key)) continue;
                     const may = MAY_BE_EMPTY[one.at] ?? MAY_BE_EMPTY[`${one.at} / ${one.legend}`];
@@ -175,6 +226,7 @@ async function checkLive(url, seconds) {
                         wrong.push(`${one.at} / ${one.legend}: ${error.message} in ${one.query}`);
                     }
                 }
+                wrong.push(...await checkColumns(url, queries, transform));
             } catch (error) {
                 wrong.push(error.message);
             }
@@ -191,7 +243,7 @@ async function checkLive(url, seconds) {
 }
 
 const [what, ...rest] = process.argv.slice(2);
-const checks = { schema: () => checkSchema(rest[0]), live: () => checkLive(rest[0], Number(rest[1])) };
+const checks = { schema: () => checkSchema(rest[0]), live: () => checkLive(rest[0], rest[1], Number(rest[2])) };
 const wrong = await checks[what]();
 wrong.forEach((line) => console.error(line));
 process.exitCode = wrong.length === 0 ? 0 : 1;
