@@ -162,8 +162,7 @@ pub(super) fn live(report: &Report, html: &mut String) {
         let y = Axis::of(points.iter().filter_map(|(_, y)| *y).chain([0.0]), &report.currency);
         let mut plot = Plot::wide("Cumulated shortfall", Axis::time(first.time, last.time), y);
         plot.line("s5", points);
-        let caption =
-            format!("{} live trades, {} to {} UTC.", live.trades.len(), clock(first.time), clock(last.time));
+        let caption = format!("{} live trades, {} to {} UTC.", live.trades.len(), clock(first.time), clock(last.time));
         html.push_str(&figure("Cumulated shortfall", &caption, &plot.draw()));
     }
 }
