@@ -17,7 +17,10 @@ const PASSWORD: &str = "demo-pass";
 
 /// A simulator by the wall clock whose market quotes several times a second.
 fn sim() -> Handle {
-    let listing = Listing::guess(EPIC);
+    sim_of(Listing::guess(EPIC))
+}
+
+fn sim_of(listing: Listing) -> Handle {
     let prices = Prices::Made { edge_r: 0.0, silence_max: Some(Micros(120_000)) };
     let markets = vec![Quoted { listing, prices }, arena::sim::ig::made(Listing::guess("CS.D.EURUSD.CFD.IP"))];
     Server::start(Config { markets, limits: Limits::lifted(), ..Config::default() }).unwrap()
@@ -316,6 +319,37 @@ fn no_secret_is_in_anything_that_a_faulty_session_writes() {
     let same = lines.iter().filter(|line| line["deal"] == order["deal"]).count();
     assert!(same >= 2, "{same} lines of {}", order["deal"]);
     println!("{} log lines, {searched} bytes of files: no secret; {same} lines of one deal", lines.len());
+}
+
+#[test]
+fn a_dealing_rule_that_changed_between_two_runs_is_told_and_journalled() {
+    let dir = tempfile::tempdir().unwrap();
+    let listing = Listing::guess(EPIC);
+    let larger = Listing { size_min: "0.75".parse().unwrap(), ..listing.clone() };
+    let mut told = String::new();
+    for listing in [listing, larger] {
+        let sim = sim_of(listing);
+        write_config(dir.path(), &sim, "");
+        let mut running = Running::start(dir.path());
+        running.wait(dir.path(), 60, |board| !board["time"].is_null());
+        assert!(Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status().unwrap().success());
+        told = running.all_told();
+    }
+    assert!(told.contains("a dealing rule changed") && told.contains("the least size"), "{told}");
+    assert!(told.contains("size from 0.75"), "what is shown before the first deal is what IG asks for: {told}");
+    assert!(told.contains("busy and 1 more would be refused by IG"), "{told}");
+    let store = arena::store::Sled::open_existing(&dir.path().join("data/store")).unwrap();
+    let session: Vec<arena::store::entry::SessionEntry> =
+        arena::store::entry::read_lane(&store, arena::store::Lane::Session).unwrap();
+    let ruled = session.iter().find_map(|entry| match entry {
+        arena::store::entry::SessionEntry::Ruled { rule, was, is, .. } => {
+            Some((rule.as_str(), was.as_str(), is.as_str()))
+        }
+        _ => None,
+    });
+    let (rule, was, is) = ruled.unwrap();
+    assert_eq!(rule, "the least size");
+    assert_ne!(was, is);
 }
 
 #[test]
