@@ -177,13 +177,11 @@ fn main() {
         let at = ((micros.len() as f64 * share) as usize).min(micros.len().saturating_sub(1));
         micros.get(at).map(|micros| *micros as f64 / 1e3)
     };
-    println!(
-        "{}",
-        json!({
+    let line = json!({
             "bench": "from the quote that completes a bar to the dealing request",
             "candidates": CANDIDATES + 1,
             "samples": micros.len(),
             "p50_ms": share(0.5), "p90_ms": share(0.9), "p99_ms": share(0.99), "max_ms": share(1.0),
-        })
-    );
+    });
+    writeln!(std::io::stdout(), "{line}").expect("standard output takes a line");
 }
