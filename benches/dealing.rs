@@ -178,10 +178,10 @@ fn main() {
         micros.get(at).map(|micros| *micros as f64 / 1e3)
     };
     let line = json!({
-            "bench": "from the quote that completes a bar to the dealing request",
-            "candidates": CANDIDATES + 1,
-            "samples": micros.len(),
-            "p50_ms": share(0.5), "p90_ms": share(0.9), "p99_ms": share(0.99), "max_ms": share(1.0),
+        "bench": "from the quote that completes a bar to the dealing request",
+        "candidates": CANDIDATES + 1,
+        "samples": micros.len(),
+        "p50_ms": share(0.5), "p90_ms": share(0.9), "p99_ms": share(0.99), "max_ms": share(1.0),
     });
     writeln!(std::io::stdout(), "{line}").expect("standard output takes a line");
 }
