@@ -283,7 +283,13 @@ impl IgBroker {
             let details = activity.details.as_ref();
             details.and_then(|details| details.deal_reference.as_deref()) == Some(reference.as_str())
         };
-        let Some(opening) = activity.iter().find(of_ours) else { return Ok(false) };
+        // What closes a position may carry the reference that opened it: its level and size are not the opening's.
+        let is_opening = |activity: &&Activity| {
+            let mut actions = activity.details.iter().flat_map(|details| &details.actions);
+            activity.status == Some(DealVerdict::Rejected)
+                || actions.any(|action| action.action_type == ActionType::PositionOpened)
+        };
+        let Some(opening) = activity.iter().filter(of_ours).find(is_opening) else { return Ok(false) };
         self.expect(reference);
         if opening.status == Some(DealVerdict::Rejected) {
             let why = opening.description.as_deref().unwrap_or("rejected");

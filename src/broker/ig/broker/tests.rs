@@ -183,7 +183,7 @@ async fn a_deal_that_went_through_without_an_answer_is_found_by_its_reference() 
                 _ => Reply::ok(
                     r#"{"activities":[
                         {"date":"2023-11-14T22:14:30","dealId":"DI2","type":"POSITION","status":"ACCEPTED",
-                         "details":{"dealReference":"x","level":1.0992,
+                         "details":{"dealReference":"ours-1","level":1.0992,
                             "actions":[{"actionType":"POSITION_CLOSED","affectedDealId":"DI1"}]}},
                         {"date":"2023-11-14T22:13:21","dealId":"DI1","type":"POSITION","status":"ACCEPTED",
                          "details":{"dealReference":"ours-1","level":1.1,"size":0.5,"direction":"BUY","stopLevel":1.0992,
