@@ -202,7 +202,7 @@ pub struct DemoArgs {
 /// `arena run`.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// Deal with real money at IG, where the configuration says [ig] environment = "live" too
+    /// Deal with real money at IG, where the configuration says environment = "live" too
     #[arg(long)]
     pub live: bool,
 }

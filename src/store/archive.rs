@@ -147,7 +147,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Reads a stream of [`write`] as it comes, into a new store.
+/// Reads a stream of [`write()`] as it comes, into a new store.
 pub struct Unpack<'a> {
     target: Target<'a>,
     /// What has come and is no whole part yet.
