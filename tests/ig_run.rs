@@ -1,6 +1,6 @@
 //! `arena run` at IG, the built binary against the simulator on real sockets: what it asks for, what it deals, and what it
 //! refuses to begin with.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
