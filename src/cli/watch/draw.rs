@@ -14,7 +14,7 @@ use crate::flow::{Row, State};
 /// Trades that the view of one model shows.
 const TRADES_MAX: usize = 20;
 
-const KEYS: &str = "q quit  ↑↓ move  Enter show  s/S sort  / filter  p promote  d demote  r retire  h halt  ? help";
+const KEYS: &str = "q quit  ↑↓ move  Enter show  s sort  / filter  p d r h operate  ? all keys";
 
 const HELP: &str = "\
 ↑ ↓ j k      one row            PgUp PgDn   ten rows

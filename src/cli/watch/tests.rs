@@ -86,7 +86,7 @@ arena http://127.0.0.1:8787  4 models, 1 live  2025-01-07T09:31:00Z
    3 random:rate=0.1   retired       21     -37.02  -0.200  -0.300  -40 %    4.5
    4 stack             warming       28     -49.36       -       -      -    6.0
 
-q quit  ↑↓ move  Enter show  s/S sort  / filter  p promote  d demote  r retire
+q quit  ↑↓ move  Enter show  s sort  / filter  p d r h operate  ? all keys
 ";
     assert_eq!(drawn(&screen(), 80, 8), want);
 }
