@@ -133,7 +133,7 @@ fn wrong_usage_and_refusals_of_ig_are_told_apart() {
     let url = sim.rest_url();
     let head = ["fetch", "ig", "--interval", "1h", "--last", "5", "--epic"];
     let none = arena_with(dir.path(), &[("IG_API_KEY", ""), ("IG_IDENTIFIER", "u")], &[&head[..], &[FTSE]].concat());
-    none.fails(2, "IG_API_KEY is not set");
+    none.fails(2, "IG_API_KEY, IG_PASSWORD are not set");
     let other =
         arena_with(dir.path(), &KEYS, &[&head[..], &[FTSE, "--rest-url", "http://ig.example/gateway"]].concat());
     other.fails(2, "is not on this machine");

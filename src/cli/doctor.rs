@@ -15,7 +15,7 @@ use serde_json::json;
 use super::output::{DONE, FAILED, Failure, print, print_json};
 use super::{Shared, block_on};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config, LoadError};
+use crate::config::{self, Config, FeedSource, LoadError};
 use crate::deploy::Shelf;
 use crate::domain::UtcMicros;
 use crate::store::views::AtRest;
@@ -80,7 +80,7 @@ pub(super) fn doctor(shared: &Shared) -> Result<u8, Failure> {
         store(&data.join("store"), is_running, &mut findings);
         secrets(data, &mut findings);
         mlflow(&config, &mut findings);
-        ig(shared.config(), &mut findings);
+        ig(&config, &mut findings);
     }
     let faults = findings.0.iter().filter(|finding| finding.verdict == Verdict::Fault).count();
     if shared.json {
@@ -315,19 +315,12 @@ fn mlflow(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// IG's address where quotes come from there; as the file has it, since nobody logs in here.
-fn ig(path: &Path, findings: &mut Findings) {
-    let document = std::fs::read_to_string(path).ok().and_then(|text| text.parse::<toml_edit::DocumentMut>().ok());
-    let key = |table: &str, key: &str| Some(document.as_ref()?.get(table)?.get(key)?.as_str()?.to_owned());
-    if key("feed", "source").as_deref() != Some("ig") {
-        return findings.ok("IG", "no quotes come from there");
+/// IG's address where quotes come from there: nobody logs in here.
+fn ig(config: &Config, findings: &mut Findings) {
+    match config.feed.source {
+        FeedSource::Ig => reach("IG", config.ig.url(), "[ig] environment and rest_url", findings),
+        FeedSource::Sim | FeedSource::Replay => findings.ok("IG", "no quotes come from there"),
     }
-    let address = key("ig", "rest_url").unwrap_or_else(|| {
-        let is_live = key("ig", "environment").as_deref() == Some("live");
-        let host = if is_live { "api.ig.com" } else { "demo-api.ig.com" };
-        format!("https://{host}/gateway/deal")
-    });
-    reach("IG", &address, "[ig] environment and rest_url", findings);
 }
 
 /// One `GET`, with little patience.

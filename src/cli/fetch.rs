@@ -13,7 +13,9 @@ use super::client::data_folder;
 use super::output::{Align, Columns, FAILED, Failure, REFUSED, USAGE, complain, print, print_json};
 use super::resample::resample;
 use super::{Shared, block_on, length};
+use crate::broker::ig::connect::{Address, Credentials};
 use crate::clock::{Clock, ManualClock, SystemClock};
+use crate::config::IgEnvironment;
 use crate::domain::{Decimal, Micros, PriceDelta, Resolution, UtcMicros};
 use crate::feed::{Input, OnBad};
 use crate::history::csv::{CsvError, Imported, Stamp, counted, read_bars};
@@ -159,7 +161,7 @@ pub struct IgArgs {
     pub yes: bool,
     /// Which of IG's services the key is for
     #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
-    pub environment: Environment,
+    pub environment: IgEnvironment,
     /// A simulator on this machine instead [example: http://127.0.0.1:9000/gateway/deal]
     #[arg(long, value_name = "URL")]
     pub rest_url: Option<String>,
@@ -169,25 +171,6 @@ pub struct IgArgs {
     /// Where data sets are.
     #[command(flatten)]
     pub place: PlaceArgs,
-}
-
-/// IG's services.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Environment {
-    /// Play money.
-    #[default]
-    Demo,
-    /// Real money; reading prices deals nothing.
-    Live,
-}
-
-impl Environment {
-    fn rest_url(self) -> &'static str {
-        match self {
-            Self::Demo => "https://demo-api.ig.com/gateway/deal",
-            Self::Live => "https://api.ig.com/gateway/deal",
-        }
-    }
 }
 
 /// A spread in price units or in points.
@@ -455,7 +438,8 @@ fn from_ig(shared: &Shared, args: &IgArgs) -> Result<(), Failure> {
         let sentence = format!("--rest-url {rest_url} is not on this machine: the keys go to IG alone");
         return Err(Failure::new(USAGE, sentence));
     }
-    let rest = ig::client(rest_url, account()?).map_err(|why| Failure::new(USAGE, why))?;
+    let (rest_url, credentials) = (rest_url.to_owned(), Credentials::from_environment()?);
+    let rest = Address { rest_url, account: String::new(), credentials }.client()?;
     let agree = |cost: &ig::Cost| {
         let is_asked = cost.is_dear() && !args.yes;
         if !shared.quiet && !is_asked {
@@ -480,22 +464,6 @@ fn from_ig(shared: &Shared, args: &IgArgs) -> Result<(), Failure> {
     let (report, cost) = fetched?;
     let points = cost.map(|cost| json!({ "at_most": cost.points, "left_before": cost.left, "a_week": cost.total }));
     answer_with(shared, &data, &format!("ig/{}/{}", args.epic, args.interval), &report, Some(("points", json!(points))))
-}
-
-/// Key, user and password out of the environment.
-fn account() -> Result<ig::Account, Failure> {
-    let variable = |name: &str| match std::env::var(name) {
-        Ok(value) if !value.is_empty() => Ok(value),
-        _ => Err(Failure::new(
-            USAGE,
-            format!("{name} is not set: the key, user and password of IG come from the environment"),
-        )),
-    };
-    Ok(ig::Account {
-        api_key: variable("IG_API_KEY")?.into(),
-        identifier: variable("IG_IDENTIFIER")?,
-        password: variable("IG_PASSWORD")?.into(),
-    })
 }
 
 fn is_loopback(url: &str) -> bool {

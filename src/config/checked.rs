@@ -120,7 +120,7 @@ pub struct FeedConfig {
 }
 
 /// Play money or real money.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum IgEnvironment {
     /// Play money.
     #[default]

@@ -7,13 +7,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use secrecy::SecretString;
-
 use super::table::is_whole;
 use super::yahoo::Report;
 use super::{Folder, Format, HistoryBar, HistoryError, Manifest, Rows, TimeSpan, spans};
 use crate::broker::ig::wire::{HistoryAllowance, PriceBar, Resolution as Word, TwoSided};
-use crate::broker::ig::{Allowance, Class, IgError, IgOptions, Limits, LoginVersion, PRICES_PAGE, Rest, Stretch};
+use crate::broker::ig::{Allowance, Class, IgError, PRICES_PAGE, Rest, Stretch};
 use crate::clock::Clock;
 use crate::domain::{Micros, Ohlc, Price, Resolution, UtcMicros};
 
@@ -22,9 +20,6 @@ const SOURCE: &str = "ig";
 /// Every request is one page of at most so many bars.
 const WINDOW_BARS: i64 = 500;
 const _: () = assert!(PRICES_PAGE == 500, "a window is a page");
-
-/// From one login to the next.
-const LOGIN_SPACING_MILLIS: u64 = 61_000;
 
 /// Lengths of bars, with IG's word for each and how far back it keeps them, in days.
 const RESOLUTIONS: [(&str, Word, i64); 13] = [
@@ -176,37 +171,6 @@ impl IgHistoryError {
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::TooDear(_) | Self::NotAgreed(_))
     }
-}
-
-/// Who asks.
-#[derive(Clone, Debug)]
-pub struct Account {
-    /// The key of the application.
-    pub api_key: SecretString,
-    /// The user.
-    pub identifier: String,
-    /// Its password.
-    pub password: SecretString,
-}
-
-/// A client of the service at `rest_url`, which has not logged in yet.
-///
-/// # Errors
-/// A sentence, where the address is none.
-pub fn client(rest_url: &str, account: Account) -> Result<Rest, String> {
-    Rest::new(IgOptions {
-        rest_url: rest_url.to_owned(),
-        api_key: account.api_key,
-        identifier: account.identifier,
-        password: account.password,
-        account: String::new(),
-        login: LoginVersion::Two,
-        encrypts_password: false,
-        login_spacing_millis: LOGIN_SPACING_MILLIS,
-        timeout_millis: 30_000,
-        pause_millis: 500,
-        limits: Limits::default(),
-    })
 }
 
 /// Fetches what of `order` is missing in the data set below the data folder `data`, once `agree` says yes to what it

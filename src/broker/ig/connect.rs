@@ -32,8 +32,8 @@ const RULES_AGAIN: Duration = Duration::from_secs(15 * 60);
 /// Readings of the rules that wait to be taken.
 const RULES_WAITING_MAX: usize = 4;
 
-/// A login to IG may take so long, in milliseconds.
-const TIMEOUT_MILLIS: u64 = 15_000;
+/// A request may take so long, in milliseconds.
+const TIMEOUT_MILLIS: u64 = 30_000;
 
 /// The shortest time from one login to the next, in milliseconds.
 const LOGIN_SPACING_MILLIS: u64 = 61_000;
@@ -131,6 +131,29 @@ pub struct Address {
     pub credentials: Credentials,
 }
 
+impl Address {
+    /// A client that has not logged in.
+    ///
+    /// # Errors
+    /// [`ConnectError::Address`].
+    pub fn client(self) -> Result<Rest, ConnectError> {
+        Rest::new(IgOptions {
+            rest_url: self.rest_url,
+            api_key: self.credentials.api_key,
+            identifier: self.credentials.identifier,
+            password: self.credentials.password,
+            account: self.account,
+            login: LoginVersion::Two,
+            encrypts_password: true,
+            login_spacing_millis: LOGIN_SPACING_MILLIS,
+            timeout_millis: TIMEOUT_MILLIS,
+            pause_millis: PAUSE_MILLIS,
+            limits: Limits::default(),
+        })
+        .map_err(ConnectError::Address)
+    }
+}
+
 /// An account that is logged in, with the rules of its markets.
 #[derive(Debug)]
 pub struct Entry {
@@ -151,20 +174,7 @@ impl Entry {
     /// [`ConnectError`].
     pub async fn open(address: Address, markets: &[Market]) -> Result<Self, ConnectError> {
         let account = address.account.clone();
-        let rest = Rest::new(IgOptions {
-            rest_url: address.rest_url,
-            api_key: address.credentials.api_key,
-            identifier: address.credentials.identifier,
-            password: address.credentials.password,
-            account: address.account,
-            login: LoginVersion::Two,
-            encrypts_password: true,
-            login_spacing_millis: LOGIN_SPACING_MILLIS,
-            timeout_millis: TIMEOUT_MILLIS,
-            pause_millis: PAUSE_MILLIS,
-            limits: Limits::default(),
-        })
-        .map_err(ConnectError::Address)?;
+        let rest = address.client()?;
         let failed = |what| move |source| ConnectError::Ig { what, source };
         let login = rest.login().await.map_err(|source| match source.code() {
             Some("error.switch.invalid-accountId") => ConnectError::Unfit(vec![format!(

@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::broker::ig::{IgOptions, Limits, LoginVersion};
 use crate::clock::ManualClock;
 
 /// A service that answers every question for prices with these bars, and keeps the questions.
@@ -74,8 +75,20 @@ async fn fetched(
     now: &str,
 ) -> (Result<(Report, Option<Cost>), IgHistoryError>, Vec<String>) {
     let (url, asked) = service(bars.join(",")).await;
-    let account = Account { api_key: "k".into(), identifier: "u".to_owned(), password: "p".into() };
-    let rest = client(&url, account).unwrap();
+    let rest = Rest::new(IgOptions {
+        rest_url: url,
+        api_key: "k".into(),
+        identifier: "u".to_owned(),
+        password: "p".into(),
+        account: String::new(),
+        login: LoginVersion::Two,
+        encrypts_password: false,
+        login_spacing_millis: 0,
+        timeout_millis: 30_000,
+        pause_millis: 500,
+        limits: Limits::default(),
+    })
+    .unwrap();
     let clock = ManualClock::default();
     clock.set(at(now));
     let order = Order { epic: "IX.D.X.IP".to_owned(), interval: "1h".parse().unwrap(), wanted, format: None };
