@@ -28,6 +28,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -45,6 +46,8 @@ const PREFIX_SLOT: u8 = b'T';
 const PREFIX_RECORD: u8 = b'R';
 /// The version of the layout, and of the byte before every record.
 const LAYOUT: u8 = 1;
+/// What sled names the file of its data.
+const DATA_FILE: &str = "db";
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// Blocks are cut near this length. A leaf of sled holds up to 16 values and becomes a file of its own beyond 128 kB,
 /// each with its own fsync, so that larger blocks would cost more than they save.
@@ -146,7 +149,7 @@ impl Sled {
     pub fn open_existing(dir: &Path) -> Result<Self, StoreError> {
         let missing = || StoreError::Missing { path: dir.display().to_string() };
         // Asked first, because opening sled anywhere else would leave its files there.
-        if !dir.join("db").is_file() || !dir.join("conf").is_file() {
+        if !dir.join(DATA_FILE).is_file() {
             return Err(missing());
         }
         guarded(dir, || {
@@ -202,7 +205,7 @@ impl Sled {
                 }
             }
         }
-        let growth = Growth::of(&dir.join("db")).map_err(|e| StoreError::Io(format!("{}: {e}", dir.display())))?;
+        let growth = Growth::of(&dir.join(DATA_FILE)).map_err(|e| StoreError::Io(format!("{}: {e}", dir.display())))?;
         Ok(Self { db, path: dir.to_owned(), disk_floor_mb, lanes, counts, epoch_bytes, growth })
     }
 
@@ -403,7 +406,18 @@ impl Store for Sled {
     }
 }
 
+/// sled writes its settings before it makes the file of its data, and not at once: whoever is killed in between leaves
+/// settings that sled takes for damage. Without data they settle nothing, and are made anew.
+fn forget_a_beginning(dir: &Path) -> Result<(), StoreError> {
+    let settings = dir.join("conf");
+    if dir.join(DATA_FILE).exists() || !settings.exists() {
+        return Ok(());
+    }
+    fs::remove_file(&settings).map_err(|e| StoreError::Io(format!("{}: {e}", settings.display())))
+}
+
 fn open_db(dir: &Path) -> Result<sled::Db, StoreError> {
+    forget_a_beginning(dir)?;
     let mut attempt = 1;
     loop {
         let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None);
@@ -530,6 +544,29 @@ mod tests {
             assert_eq!(blocks_of(bytes), [bytes]);
         }
         assert!(blocks_of(b"").is_empty());
+    }
+
+    #[test]
+    fn a_store_whose_making_was_cut_short_anywhere_is_made_again() {
+        let whole = tempfile::tempdir().unwrap();
+        drop(Sled::open(whole.path(), 0).unwrap());
+        let settings = fs::read(whole.path().join("conf")).unwrap();
+        for length in 0..=settings.len() {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join("conf"), &settings[..length]).unwrap();
+            let store = Sled::open(dir.path(), 0);
+            assert!(store.is_ok(), "{length} of {} bytes: {:?}", settings.len(), store.err());
+        }
+    }
+
+    #[test]
+    fn settings_that_are_damaged_beside_data_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Sled::open(dir.path(), 0).unwrap());
+        let settings = fs::read(dir.path().join("conf")).unwrap();
+        fs::write(dir.path().join("conf"), &settings[..settings.len() / 2]).unwrap();
+        Sled::open(dir.path(), 0).unwrap_err();
+        assert!(dir.path().join("conf").exists(), "nothing is thrown away");
     }
 
     proptest::proptest! {
