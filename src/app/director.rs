@@ -179,13 +179,19 @@ impl Inner {
             Durability::EverySecond => self.flushed_at.elapsed() >= Duration::from_secs(1),
         };
         let wants = Wants { summaries: shows || is_due, checkpoints: is_due && message.bars.is_some() };
+        // A deal does not wait for what is only kept or shown: that is asked for once the desk has had its turn.
+        let deals = self.settlement.has_live();
+        let (at_once, later) = if deals { (Wants::default(), wants) } else { (wants, Wants::default()) };
         let slice = message.slice;
-        let mut gathered = self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
+        let mut gathered = self.fan_out.run(&slice, at_once).await.map_err(|error| Stopped(error.to_string()))?;
         for seat in &gathered.stuck {
             self.seats.remove(seat);
         }
-        let checkpoints = std::mem::take(&mut gathered.report.checkpoints);
+        let mut checkpoints = std::mem::take(&mut gathered.report.checkpoints);
         let settled = self.settlement.settle(&slice, gathered).await;
+        if later != Wants::default() {
+            checkpoints = self.ask(later).await?;
+        }
         let took = begun.elapsed();
         metrics::round_closed(took);
         metrics::desk_recorded(&settled.desk);
@@ -227,14 +233,19 @@ impl Inner {
 
     /// Asks every seat for its checkpoint and commits everything with them; without them where nothing is kept.
     async fn keep_all(&mut self) -> Result<(), Stopped> {
-        let slice = Arc::new(Slice::default());
         let keeps = self.durability != Durability::Forgetful;
-        let wants = Wants { summaries: true, checkpoints: keeps };
+        let checkpoints = self.ask(Wants { summaries: true, checkpoints: keeps }).await?;
+        if keeps { self.keep(checkpoints).await } else { self.keep_in_memory().await }
+    }
+
+    /// Asks every seat for what is wanted beside the reports of a round; returns the checkpoints.
+    async fn ask(&mut self, wants: Wants) -> Result<Vec<(SeatIdx, Vec<u8>)>, Stopped> {
+        let slice = Arc::new(Slice::default());
         let mut gathered: Gathered =
             self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
         let checkpoints = std::mem::take(&mut gathered.report.checkpoints);
         self.settlement.settle(&slice, gathered).await;
-        if keeps { self.keep(checkpoints).await } else { self.keep_in_memory().await }
+        Ok(checkpoints)
     }
 
     /// Commits everything with these checkpoints of the seats, and answers once it will survive a crash.
