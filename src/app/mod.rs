@@ -375,9 +375,6 @@ async fn heed_rules(mut rules: mpsc::Receiver<Vec<DealingRules>>, director: acti
     }
 }
 
-/// "File size limit exceeded", on Linux and the BSDs.
-const SIGXFSZ: i32 = 25;
-
 /// The signals that a run heeds.
 struct Signals {
     interrupt: Signal,
@@ -387,8 +384,6 @@ struct Signals {
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
-        // Once heard, a file that may grow no further (`ulimit -f`) is an error of its write instead of a sudden death.
-        drop(signal(SignalKind::from_raw(SIGXFSZ))?);
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

@@ -372,10 +372,23 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let is_json = cli.shared.json;
+    if let Err(error) = block_on(async { Ok(outlive_file_limit()?) }) {
+        return error.report(is_json);
+    }
     match dispatch(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(is_json),
     }
+}
+
+/// "File size limit exceeded", on Linux and the BSDs.
+const SIGXFSZ: i32 = 25;
+
+/// Once heard, a file that may grow no further (`ulimit -f`) is an error of its write instead of a sudden death.
+fn outlive_file_limit() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // The handler stays when the listener goes.
+    signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
 /// What clap says in a paragraph, a list and a hint, as one sentence.

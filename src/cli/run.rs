@@ -48,6 +48,8 @@ pub(super) fn check(shared: &Shared) -> Result<u8, Failure> {
 pub(super) fn resample(shared: &Shared, args: &ResampleArgs) -> Result<u8, Failure> {
     match super::resample::run(args, shared.json, shared.quiet) {
         Ok(()) => Ok(DONE),
+        // A reader that went away has what it wanted.
+        Err(error) if error.exit_code() == DONE => Ok(DONE),
         Err(error) => Err(Failure::new(error.exit_code(), error.to_string())),
     }
 }
