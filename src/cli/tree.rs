@@ -47,7 +47,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("models push", &["arena models push ridge-crude@1 --mlflow http://127.0.0.1:5000"]),
     ("models pull", &["arena models pull mlflow:ridge-crude/1 --mlflow http://127.0.0.1:5000"]),
-    ("models import", &["arena models import crude.onnx --features lags=6 --bar 1m --horizon 3"]),
+    ("models import", &["arena models import crude.onnx --name crude"]),
     ("leaderboard", &["arena leaderboard", "arena leaderboard --watch", "arena leaderboard --store data/may --json"]),
     ("show", &["arena show momentum:lookback=3,threshold=0.00002"]),
     (
