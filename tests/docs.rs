@@ -1,9 +1,9 @@
-//! The documents hold what they promise: every link leads somewhere, every command shown can be typed.
+//! The documents hold what they promise: every link leads somewhere, every command shown can be read by the command line
+//! (`tests/docs_commands` types them), the book is whole and the glossary in order.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use arena::cli::Cli;
 use arena::cli::sim::SimArgs;
 use clap::Parser;
 
@@ -113,6 +113,81 @@ fn every_link_leads_somewhere() {
     assert!(n_links > 40, "only {n_links} links were found");
 }
 
+/// The files that a document links to, from the root on.
+fn linked(path: &Path, text: &str) -> BTreeSet<PathBuf> {
+    let targets = lines_of(text, None).into_iter().flat_map(|(_, line)| links(line));
+    let files = targets.filter(|target| !target.starts_with("https://")).map(|target| {
+        let file = target.split('#').next().unwrap_or_default().to_owned();
+        path.with_file_name("").join(file)
+    });
+    files.filter_map(|file| file.canonicalize().ok()).collect()
+}
+
+#[test]
+fn every_page_is_in_the_table_of_contents() {
+    let book = root().join("docs/README.md");
+    let contents = linked(&book, &std::fs::read_to_string(&book).expect("the table of contents"));
+    for (path, text) in documents() {
+        let path = path.canonicalize().expect("it was read");
+        if path.parent() == Some(root().join("docs").as_path()) && path != book {
+            assert!(contents.contains(&path), "docs/README.md does not list {}", path.display());
+            let first: Vec<&str> = text.lines().take(3).collect();
+            assert!(
+                first.len() == 3 && first[0].starts_with("# ") && first[1].is_empty() && !first[2].is_empty(),
+                "{} does not begin with its title and what it is for",
+                path.display()
+            );
+        }
+    }
+    let readme = root().join("README.md");
+    let named = linked(&readme, &std::fs::read_to_string(&readme).expect("the README"));
+    assert!(named.contains(&book), "README.md does not lead to the book");
+}
+
+#[test]
+fn the_glossary_is_in_order_and_says_where_more_is() {
+    let text = std::fs::read_to_string(root().join("docs/CONCEPTS.md")).expect("the concepts");
+    let (_, glossary) = text.split_once("\n## Glossary\n").expect("a glossary");
+    let rows: Vec<Vec<&str>> = glossary
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(1)
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    assert!(rows.len() > 50, "only {} terms", rows.len());
+    for row in &rows {
+        let [term, what, more] = row.as_slice() else { panic!("want term, what it is, more: {row:?}") };
+        assert!(what.len() > 20, "{term}: {what}");
+        // `every_link_leads_somewhere` looks at the anchor.
+        assert!(links(more).iter().any(|target| target.contains(".md#")), "{term}: {more}");
+    }
+    let terms: Vec<String> = rows.iter().map(|row| row[0].to_lowercase()).collect();
+    let mut sorted = terms.clone();
+    sorted.sort();
+    assert_eq!(terms, sorted, "the terms are in the order of the alphabet, each once");
+    for term in [
+        "candidate",
+        "champion",
+        "episode",
+        "epic",
+        "evidence",
+        "lineage",
+        "prediction",
+        "r",
+        "round",
+        "seat",
+        "shadow",
+        "shortfall",
+        "signal",
+        "slot",
+        "ticket",
+        "trade",
+        "twin",
+    ] {
+        assert!(terms.iter().any(|known| known == term), "the glossary lacks {term}");
+    }
+}
+
 /// The words of a command line, quotes taken off; what follows a comment, a pipe or another command is left out.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
@@ -122,7 +197,12 @@ fn words(line: &str) -> Vec<String> {
             (Some(q), c) if c == q => quote = None,
             (None, '\'' | '"') => quote = Some(c),
             (None, ' ') => words.push(String::new()),
-            (None, '#' | '|' | ';' | '>' | '&') if words.last().is_some_and(String::is_empty) => break,
+            (None, '#' | '|' | ';' | '&') if words.last().is_some_and(String::is_empty) => break,
+            // Perhaps with the number of a stream before it.
+            (None, '>') if words.last().is_some_and(|word| word.chars().all(|c| c.is_ascii_digit())) => {
+                words.pop();
+                break;
+            }
             (_, c) => words.last_mut().expect("there is always one").push(c),
         }
     }
@@ -139,7 +219,7 @@ fn every_command_shown_can_be_typed() {
             let typed = typed.strip_prefix("cargo run --release -- ").map(|rest| format!("arena {rest}"));
             let typed = typed.unwrap_or_else(|| line.trim_start_matches("$ ").trim().to_owned());
             let error = match typed.split(' ').next() {
-                Some("arena") => Cli::try_parse_from(words(&typed)).err(),
+                Some("arena") => arena::cli::tree().try_get_matches_from(words(&typed)).err(),
                 Some("arena-sim") => SimArgs::try_parse_from(words(&typed)).err(),
                 _ => continue,
             };

@@ -17,12 +17,14 @@ mod ig;
 mod init;
 mod inspect;
 mod lockstep;
+mod man;
 mod mlflow;
 mod models;
 mod narrate;
 mod operate;
 pub mod output;
 mod ready;
+pub mod reference;
 mod report;
 pub mod resample;
 mod run;
@@ -30,13 +32,14 @@ pub mod sim;
 mod tail;
 mod train;
 mod train_file;
+mod tree;
 mod watch;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 pub use self::audit::{AuditCommand, AuditExportArgs, VerifyArgs};
@@ -48,15 +51,21 @@ pub use self::export::{ExportArgs, ExportFormat};
 pub use self::fetch::FetchCommand;
 pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
+pub use self::man::ManArgs;
 pub use self::models::ModelsCommand;
 use self::output::Failure;
 pub use self::report::ReportArgs;
 pub use self::resample::ResampleArgs;
 pub use self::tail::TailArgs;
 pub use self::train::TrainArgs;
+pub use self::tree::tree;
 use crate::domain::Micros;
 use crate::feed::OnBad;
 use crate::telemetry::log;
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused by a rule, 4 the arena \
+                          cannot be reached, 5 no such model";
+const SHARED: &str = "Options of every command";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -64,9 +73,7 @@ use crate::telemetry::log;
     name = "arena",
     version,
     about = "Tries many strategies at once on paper and lets only a proven one trade for real",
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused by a rule, 4 the arena cannot \
-                  be reached, 5 no such model",
-    disable_help_subcommand = true
+    after_help = EXIT_CODES
 )]
 pub struct Cli {
     /// What every command shares.
@@ -81,19 +88,19 @@ pub struct Cli {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Shared {
     /// The configuration [default: arena.toml]
-    #[arg(short = 'c', long = "config", value_name = "FILE", global = true)]
+    #[arg(short = 'c', long = "config", value_name = "FILE", global = true, help_heading = SHARED)]
     pub config: Option<PathBuf>,
     /// Print one JSON document and nothing else
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = SHARED)]
     pub json: bool,
     /// No progress, no logs but errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = SHARED)]
     pub quiet: bool,
     /// More logs; twice for all
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = SHARED)]
     pub verbose: u8,
     /// How log lines on standard error look
-    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t, help_heading = SHARED)]
     pub log: log::Format,
 }
 
@@ -127,7 +134,7 @@ pub enum Command {
     Fetch(FetchCommand),
     /// Fit models to the past and register the best
     Train(Box<TrainArgs>),
-    /// Look after trained models: list, show, verify
+    /// Look after trained models: list, show, verify, send to and take from MLflow
     #[command(subcommand)]
     Models(ModelsCommand),
     /// Rank the models
@@ -177,6 +184,8 @@ pub enum Command {
         /// Which shell
         shell: Shell,
     },
+    /// Print a man page, or write all of them
+    Man(ManArgs),
 }
 
 /// `arena demo`.
@@ -356,7 +365,8 @@ pub enum Shell {
 /// Parses, dispatches, tells what went wrong. Returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let parsed = tree().try_get_matches_from(&arguments).and_then(|found| Cli::from_arg_matches(&found));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(e) => {
             // Help and version go to standard output and are no error; a closed pipe is nobody's fault.
@@ -436,13 +446,14 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Audit(AuditCommand::Verify(args)) => audit::verify(shared, &args),
         Command::Audit(AuditCommand::Export(args)) => audit::export(shared, &args),
         Command::Completions { shell } => completions(shared, shell),
+        Command::Man(args) => man::man(shared, &args),
     }
     .map(|()| output::DONE)
 }
 
 fn completions(shared: &Shared, shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
-    let mut tree = Cli::command();
+    let mut tree = tree();
     let generator = match shell {
         Shell::Bash => clap_complete::Shell::Bash,
         Shell::Zsh => clap_complete::Shell::Zsh,

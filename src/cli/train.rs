@@ -26,6 +26,7 @@ use crate::training::train::{Line, Maker, Sweep, Trained, train as train_all};
 /// What a process ends with that was told to stop.
 const STOPPED: i32 = 130;
 const WRITES: &str = "strings take what is written to them";
+const METRICS: &str = "Terms of the trades in the metrics";
 
 /// `arena train`.
 #[derive(Args, Clone, Debug, Default)]
@@ -78,23 +79,23 @@ pub struct TrainArgs {
     /// A longer silence clears the windows [default: the configuration's, else 1h]
     #[arg(long, value_name = "TIME")]
     pub reset_after: Option<String>,
-    /// Metrics: long where y_pred is above it, short below two less it [default: 1 and twice the median spread]
-    #[arg(long, value_name = "RATIO")]
+    /// Long where y_pred is above it, short below two less it [default: 1 and twice the median spread]
+    #[arg(long, help_heading = METRICS, value_name = "RATIO")]
     pub threshold: Option<String>,
-    /// Metrics: abstain beyond this quantile of the training distances, or absolute=DISTANCE
-    #[arg(long, value_name = "SHARE")]
+    /// Abstain beyond this quantile of the training distances, or absolute=DISTANCE
+    #[arg(long, help_heading = METRICS, value_name = "SHARE")]
     pub max_distance: Option<String>,
-    /// Metrics: the stop, as a distance of prices; it is the R [default: thrice the median move]
-    #[arg(long, value_name = "PRICE")]
+    /// The stop, as a distance of prices; it is the R [default: thrice the median move]
+    #[arg(long, help_heading = METRICS, value_name = "PRICE")]
     pub stop: Option<String>,
-    /// Metrics: the limit, as a distance of prices [default: thrice the median move]
-    #[arg(long, value_name = "PRICE")]
+    /// The limit, as a distance of prices [default: thrice the median move]
+    #[arg(long, help_heading = METRICS, value_name = "PRICE")]
     pub limit: Option<String>,
-    /// Metrics: the time exit [default: the horizon]
-    #[arg(long, value_name = "TIME")]
+    /// The time exit [default: the horizon]
+    #[arg(long, help_heading = METRICS, value_name = "TIME")]
     pub hold: Option<String>,
-    /// Metrics: slippage of a fill, as a distance of prices [default: 0]
-    #[arg(long, value_name = "PRICE")]
+    /// Slippage of a fill, as a distance of prices [default: 0]
+    #[arg(long, help_heading = METRICS, value_name = "PRICE")]
     pub slippage: Option<String>,
     /// Where the training is logged.
     #[command(flatten)]
