@@ -667,4 +667,7 @@ pub struct Health {
     pub is_recording: bool,
     /// Why not.
     pub fault: Option<String>,
+    /// Why notifications do not go out, where they do not.
+    #[serde(default)]
+    pub notify_fault: Option<String>,
 }

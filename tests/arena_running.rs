@@ -57,6 +57,16 @@ fn an_operator_promotes_halts_resumes_demotes_and_retires() {
     live.until("nothing open", |live| trades_of(live).iter().all(|trade| trade["status"] != "open"));
     let desk = live.json("/api/v1/desk");
     assert_eq!((&desk["state"], &desk["reason"]), (&Value::from("halted"), &Value::from("drill")));
+    // Live deals beside their paper twins, the oldest first.
+    let deals = live.arena(&["trades", "edge", "--live", "--json"]).is(0).json();
+    let deals = deals.as_array().unwrap();
+    assert!(!deals.is_empty() && deals.iter().all(|deal| deal["model"] == "edge"), "{deals:?}");
+    assert!(deals.windows(2).all(|pair| pair[0]["opened"].as_str() <= pair[1]["opened"].as_str()), "{deals:?}");
+    for deal in deals.iter().filter(|deal| !deal["twin_profit"].is_null()) {
+        assert!(deal["twin_open_level"].is_string() && deal["twin_close_level"].is_string(), "{deal}");
+    }
+    let text = live.arena(&["trades", "edge", "--live"]).is(0).out;
+    assert!(text.starts_with("opened") && text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let dealt = |live: &Live| -> Vec<Value> {
         let known = |trade: &Value| !trade["deal_id"].is_null();
         trades_of(live).iter().filter(|trade| known(trade)).map(|trade| trade["deal_id"].clone()).collect()

@@ -114,6 +114,9 @@ fn assert_readings(read: &dyn Fn(&[&str]) -> Ran) {
     }
     assert!(trades.windows(2).all(|pair| time_of(&pair[0]) <= time_of(&pair[1])), "in order of close");
 
+    assert_eq!(read(&["trades", "edge", "--live", "--json"]).is(0).json(), serde_json::json!([]), "nothing was live");
+    assert_eq!(read(&["trades", "edge", "--live"]).is(0).out, "no live deal yet\n");
+
     let explained = read(&["explain", "edge", "--json"]).is(0).json();
     let shape = [
         ("model", "str"),

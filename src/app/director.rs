@@ -144,6 +144,8 @@ pub(super) struct Inner {
     /// What audit records are signed with, and where the head of their chain is noted; a replay has neither.
     pub(super) sealer: Option<crate::promoter::Sealer>,
     pub(super) anchor: Option<Anchor>,
+    /// Which channels of `[notify]` do not deliver.
+    pub(super) notify_faults: Option<crate::notify::Faults>,
     /// Whether that place is now: not in the middle of a run of slices that the pump cut from one block.
     pub(super) is_at_rest: bool,
 }
@@ -287,7 +289,9 @@ impl Inner {
     }
 
     fn show(&mut self) {
-        self.board.store(Arc::new(self.settlement.board()));
+        let mut board = self.settlement.board();
+        board.health.notify_fault = self.notify_faults.as_ref().and_then(crate::notify::Faults::text);
+        self.board.store(Arc::new(board));
         self.board_at = Some(Instant::now());
     }
 
