@@ -4,9 +4,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use arena::cli::sim::SimArgs;
-use clap::Parser;
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -220,7 +217,7 @@ fn every_command_shown_can_be_typed() {
             let typed = typed.unwrap_or_else(|| line.trim_start_matches("$ ").trim().to_owned());
             let error = match typed.split(' ').next() {
                 Some("arena") => arena::cli::tree().try_get_matches_from(words(&typed)).err(),
-                Some("arena-sim") => SimArgs::try_parse_from(words(&typed)).err(),
+                Some("arena-sim") => arena::cli::sim_tree().try_get_matches_from(words(&typed)).err(),
                 _ => continue,
             };
             n_commands += 1;
@@ -232,6 +229,38 @@ fn every_command_shown_can_be_typed() {
         }
     }
     assert!(n_commands > 15, "only {n_commands} commands were found");
+}
+
+/// Commands in the text of a page, which is not typed by a test: of `arena COMMAND …` the words that follow are told to
+/// the command line.
+#[test]
+fn every_command_in_a_sentence_can_be_typed() {
+    let tree = arena::cli::tree();
+    let (mut n_commands, mut wrong) = (0, Vec::new());
+    for (path, text) in documents() {
+        for code in inline_code(&text) {
+            let Some(rest) = code.strip_prefix("arena ") else { continue };
+            // Not a line of usage, and nothing left out.
+            let is_whole = rest.split(' ').next().is_some_and(|word| tree.find_subcommand(word).is_some());
+            if !is_whole || rest.contains(['…', '[', '<']) {
+                continue;
+            }
+            n_commands += 1;
+            let error = tree.clone().try_get_matches_from(words(&code)).err().filter(clap::Error::use_stderr);
+            // What a sentence leaves out is known from before it; what it names has to be there.
+            let is_wrong = error.filter(|error| {
+                !matches!(
+                    error.kind(),
+                    clap::error::ErrorKind::MissingRequiredArgument
+                        | clap::error::ErrorKind::MissingSubcommand
+                        | clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                )
+            });
+            wrong.extend(is_wrong.map(|error| format!("{}: {code}\n{error}", path.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(n_commands > 60, "only {n_commands} commands were found");
 }
 
 #[test]

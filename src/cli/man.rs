@@ -4,14 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{Resettable, StyledStr};
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 use serde_json::json;
 
 use super::output::{FAILED, Failure, USAGE, print, print_json};
-use super::sim::SimArgs;
-use super::tree::{examples, tree};
+use super::tree::{examples, sim_tree, tree};
 use super::{EXIT_CODES, Shared};
 
 /// No text after the options: pages have sections for it.
@@ -64,7 +63,7 @@ fn pages() -> Vec<(String, String)> {
     whole.build();
     let mut pages = Vec::new();
     collect(&whole, "", &mut pages);
-    pages.push(("arena-sim".to_owned(), page(SimArgs::command(), &[], None)));
+    pages.push(("arena-sim".to_owned(), page(sim_tree(), &[], None)));
     pages
 }
 

@@ -59,7 +59,7 @@ pub use self::report::ReportArgs;
 pub use self::resample::ResampleArgs;
 pub use self::tail::TailArgs;
 pub use self::train::TrainArgs;
-pub use self::tree::tree;
+pub use self::tree::{sim_tree, tree};
 use crate::domain::Micros;
 use crate::feed::OnBad;
 use crate::telemetry::log;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::{Arg, ArgAction, Command};
 
 use super::EXIT_CODES;
-use super::tree::{examples, tree};
+use super::tree::{examples, sim_tree, tree};
 
 const WRITES: &str = "strings take what is written to them";
 
@@ -25,6 +25,9 @@ pub fn reference() -> String {
     for sub in whole.get_subcommands() {
         section(&mut text, sub, sub.get_name());
     }
+    text.push_str("\n## arena-sim\n\nThe simulator of IG, a program of its own: [IG.md](IG.md#the-simulator).\n\n");
+    let sim = sim_tree();
+    options(&mut text, sim.get_arguments().filter(|arg| !matches!(arg.get_action(), ArgAction::Help)));
     text
 }
 

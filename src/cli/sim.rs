@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{FromArgMatches, Parser};
 use serde_json::json;
 
 use super::output::{self, Failure};
+use super::tree::sim_tree;
 use super::{EpicFile, block_on};
 use crate::domain::{Money, Tick, UtcMicros};
 use crate::feed::csv::QuoteReader;
@@ -91,7 +92,8 @@ pub struct SimArgs {
 /// Parses, runs until it is told to stop, tells what went wrong. Returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let args = match SimArgs::try_parse_from(&arguments) {
+    let parsed = sim_tree().try_get_matches_from(&arguments).and_then(|found| SimArgs::from_arg_matches(&found));
+    let args = match parsed {
         Ok(args) => args,
         Err(error) => {
             // Help and version go to standard output and are no error; a closed pipe is nobody's fault.

@@ -37,6 +37,11 @@ fn name_of(path: &Path) -> String {
     path.file_name().and_then(|name| name.to_str()).expect("a plain name").to_owned()
 }
 
+#[expect(clippy::print_stdout, reason = "a test that takes long says what it did")]
+fn say(what: &str) {
+    println!("{what}");
+}
+
 /// How many commands were run, and what went wrong.
 fn read_and_type(name: &str, text: &str) -> (usize, Vec<String>) {
     let (commands, files) = page::read(text);
@@ -50,22 +55,21 @@ fn read_and_type(name: &str, text: &str) -> (usize, Vec<String>) {
     let mut wrong = Vec::new();
     for command in &to_run {
         while let Some(file) = files.next_if(|file| file.line < command.line) {
-            reader.write(&file.name, &file.text);
+            if rules::lacks(&file.text).is_none() {
+                reader.write(&file.name, &file.text);
+            }
+        }
+        if let Some(program) = rules::lacks(&command.text) {
+            say(&format!("skipped: {name}:{}: no {program} is here", command.line));
+            continue;
         }
         if let Err(why) = reader.run(command) {
             wrong.push(format!("{name}:{}: {why}", command.line));
         }
     }
     wrong.extend(reader.end().err().map(|why| format!("{name}: {why}")));
-    #[expect(clippy::print_stdout, reason = "a test that takes long says what it did")]
-    {
-        println!(
-            "{name}: {} commands in {:.1} s, {} not run",
-            to_run.len(),
-            begun.elapsed().as_secs_f64(),
-            commands.len() - to_run.len()
-        );
-    }
+    let (n_run, n_not, seconds) = (to_run.len(), commands.len() - to_run.len(), begun.elapsed().as_secs_f64());
+    say(&format!("{name}: {n_run} commands in {seconds:.1} s, {n_not} not run"));
     (to_run.len(), wrong)
 }
 

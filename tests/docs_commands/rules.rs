@@ -29,6 +29,17 @@ pub(crate) fn not_run(text: &str) -> Option<&'static str> {
     NOT_RUN.iter().find(|(beginning, _)| text.starts_with(beginning)).map(|(_, why)| *why)
 }
 
+/// The beginnings of commands, and of lines of a configuration, that want a program which may not be here.
+const WANTS: &[(&str, &str)] =
+    &[("curl ", "curl"), ("arena show fade", "python3"), ("# arena.toml: a program", "python3")];
+
+/// The program that `text` wants and this machine does not have.
+pub(crate) fn lacks(text: &str) -> Option<&'static str> {
+    let (_, program) = WANTS.iter().find(|(beginning, _)| text.starts_with(beginning))?;
+    let is_here = std::process::Command::new(program).arg("--version").output().is_ok();
+    (!is_here).then_some(*program)
+}
+
 /// What a command takes for granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {

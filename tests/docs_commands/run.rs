@@ -319,11 +319,10 @@ impl Drop for Reader {
     }
 }
 
-/// Signals the group of a child that is not waited for yet.
-fn end(child: &mut Child, signal: Signal) {
+/// Signals the group of a child that is not waited for yet; false where it is over by itself.
+fn end(child: &mut Child, signal: Signal) -> bool {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process id");
-    // It may be over by itself.
-    let _ = kill_process_group(pid, signal);
+    kill_process_group(pid, signal).is_ok()
 }
 
 /// Whether every candidate of this leaderboard trades.
