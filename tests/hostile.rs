@@ -311,7 +311,7 @@ fn a_reader_that_goes_away_is_no_error() {
     let ran = shell(dir.path(), "$ARENA leaderboard --store kept > /dev/full").is(1);
     assert!(ran.err.starts_with("arena: standard output cannot be written: "), "{ran:?}");
     // What failed has failed, whoever reads of it.
-    shell(dir.path(), "$ARENA check -c gone.toml --json > /dev/full").fails(2, "gone.toml");
+    shell(dir.path(), "$ARENA leaderboard --store gone --json > /dev/full").fails(1, "no store in");
     let ran = shell(dir.path(), "$ARENA trades nobody --store kept --json | true; exit ${PIPESTATUS[0]}");
     assert_eq!(ran.code, 5, "{ran:?}");
 }
