@@ -153,6 +153,7 @@ fn run_here(variant: Variant) -> Value {
         on_tick: None,
         clock: None,
         abroad: None,
+        notify: None,
     };
     let outcome = app::run(plan).expect("a run over ready-made bars succeeds");
     let marks = marks.lock().expect("nobody panics with it");

@@ -483,6 +483,15 @@ pub struct PredictionRow {
     pub y_true: Option<f64>,
 }
 
+impl PredictionRow {
+    /// What it expected for its own side, to be held against `y_true`, which is inverted for a short.
+    #[must_use]
+    pub fn expected(&self) -> Option<f64> {
+        let is_short = self.signal == Some(Direction::Short);
+        self.y_pred.map(|ratio| if is_short { ratio.recip() } else { ratio })
+    }
+}
+
 /// What a candidate believed of the last closed paper trade whose signal came with a prediction, beside what came.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LastOutcome {
@@ -658,4 +667,7 @@ pub struct Health {
     pub is_recording: bool,
     /// Why not.
     pub fault: Option<String>,
+    /// Why notifications do not go out, where they do not.
+    #[serde(default)]
+    pub notify_fault: Option<String>,
 }

@@ -4,6 +4,7 @@
 //! so every client, and every TLS socket, is made through here.
 
 use std::sync::Once;
+use std::time::Duration;
 
 /// Installs the provider of rustls; more than once does nothing.
 pub fn install_tls() {
@@ -18,4 +19,12 @@ pub fn install_tls() {
 pub fn client() -> reqwest::ClientBuilder {
     install_tls();
     reqwest::Client::builder()
+}
+
+/// `wait` and up to a quarter more, so that many clients do not come back together.
+pub fn jittered(wait: Duration) -> Duration {
+    let mut byte = [0; 1];
+    // Without chance the wait is the plain one.
+    let share = getrandom::fill(&mut byte).map_or(0, |()| u32::from(byte[0]));
+    wait + wait / 4 * share / 255
 }

@@ -42,6 +42,7 @@ pub mod settle;
 pub mod store;
 
 pub mod export;
+pub mod notify;
 pub mod report;
 pub mod server;
 pub mod telemetry;

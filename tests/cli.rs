@@ -114,6 +114,9 @@ fn assert_readings(read: &dyn Fn(&[&str]) -> Ran) {
     }
     assert!(trades.windows(2).all(|pair| time_of(&pair[0]) <= time_of(&pair[1])), "in order of close");
 
+    assert_eq!(read(&["trades", "edge", "--live", "--json"]).is(0).json(), serde_json::json!([]), "nothing was live");
+    assert_eq!(read(&["trades", "edge", "--live"]).is(0).out, "no live deal yet\n");
+
     let explained = read(&["explain", "edge", "--json"]).is(0).json();
     let shape = [
         ("model", "str"),
@@ -139,6 +142,18 @@ fn assert_readings(read: &dyn Fn(&[&str]) -> Ran) {
 
     let verified = read(&["audit", "verify", "--json"]).is(0).json();
     assert!(verified.is_object(), "{verified}");
+    // One file that needs no arena, and tells by itself that its end was cut off.
+    let mut exported = read(&["audit", "export"]).is(0).json();
+    let away = tempfile::tempdir().unwrap();
+    let verify = |document: &Value| {
+        std::fs::write(away.path().join("audit.json"), document.to_string()).unwrap();
+        arena(away.path(), &["audit", "verify", "audit.json", "--json"])
+    };
+    let records = verify(&exported).is(0).json()["records"].as_u64().unwrap();
+    assert!(records >= verified["records"].as_u64().unwrap() && records > 2, "{records}");
+    exported["records"].as_array_mut().unwrap().pop();
+    let problem = verify(&exported).fails(1, "is missing").json()["problem"].as_str().unwrap().to_owned();
+    assert!(problem.starts_with(&format!("record {records} is missing")), "{problem}");
 
     // A name that does not exist, and one of a sweep: code 5, one document, what comes near.
     let lost = read(&["trades", "nobody", "--json"]).fails(5, "nobody").json();

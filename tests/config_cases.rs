@@ -86,6 +86,15 @@ const CASES: &[Case] = &[
         ],
     ),
     (
+        "notifications that nobody could get",
+        &[(
+            "[paper]",
+            "[notify]\nevents = [\"halt\", \"halts\"]\nwebhook = \"ftp://x\"\ntelegram_url = \"http://bots.example.org\"\nsmtp = \
+             \"mail:25\"\nemail_from = \"nobody\"\nsubject = \"{{ modle }}\"\ntext = \"\"\"{{ model }}\n{{ reason\"\"\"\nburst = 0\n\n[paper]",
+        )],
+    ),
+    ("mail from nobody to nobody", &[("[paper]", "[notify]\nsmtp = \"smtps://mail.example.org\"\n\n[paper]")]),
+    (
         "out of range",
         &[("min_episodes = 100", "min_episodes = 0\nmin_days = -1\nalpha = 0\nalpha_slots = 99999999999")],
     ),

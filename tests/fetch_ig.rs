@@ -9,12 +9,10 @@ use std::path::Path;
 use arena::domain::{Micros, UtcMicros};
 use arena::history::{DataSet, find, load};
 use arena::sim::ig::{Config, Fault, Handle, Kind, Limits, Server};
-use process::{Ran, arena_with};
+use process::{LOGIN, Ran, arena_with};
 use serde_json::{Value, json};
 
 const FTSE: &str = "IX.D.FTSE.DAILY.IP";
-const KEYS: [(&str, &str); 3] =
-    [("IG_API_KEY", "demo-key-0123456789abcdef"), ("IG_IDENTIFIER", "demo-user"), ("IG_PASSWORD", "demo-pass")];
 
 /// A simulator that quotes by the wall clock, with so many points a week.
 fn sim(points: u32) -> Handle {
@@ -25,7 +23,7 @@ fn sim(points: u32) -> Handle {
 fn fetch(sim: &Handle, dir: &Path, rest: &[&str]) -> Ran {
     let url = sim.rest_url();
     let head = ["fetch", "ig", "--epic", FTSE, "--rest-url", &url];
-    let ran = arena_with(dir, &KEYS, &[&head[..], rest].concat());
+    let ran = arena_with(dir, &LOGIN, &[&head[..], rest].concat());
     assert!(!format!("{ran:?}").contains("demo-pass") && !format!("{ran:?}").contains("demo-key"), "{ran:?}");
     ran
 }
@@ -135,15 +133,15 @@ fn wrong_usage_and_refusals_of_ig_are_told_apart() {
     let none = arena_with(dir.path(), &[("IG_API_KEY", ""), ("IG_IDENTIFIER", "u")], &[&head[..], &[FTSE]].concat());
     none.fails(2, "IG_API_KEY, IG_PASSWORD are not set");
     let other =
-        arena_with(dir.path(), &KEYS, &[&head[..], &[FTSE, "--rest-url", "http://ig.example/gateway"]].concat());
+        arena_with(dir.path(), &LOGIN, &[&head[..], &[FTSE, "--rest-url", "http://ig.example/gateway"]].concat());
     other.fails(2, "is not on this machine");
     let unknown = [&head[..], &["IX.D.NOBODY.DAILY.IP", "--rest-url", &url]].concat();
-    arena_with(dir.path(), &KEYS, &unknown).fails(1, "it knows no such epic");
-    let wrong = [KEYS[0], KEYS[1], ("IG_PASSWORD", "secret-slip")];
+    arena_with(dir.path(), &LOGIN, &unknown).fails(1, "it knows no such epic");
+    let wrong = [LOGIN[0], LOGIN[1], ("IG_PASSWORD", "secret-slip")];
     let ran = arena_with(dir.path(), &wrong, &[&head[..], &[FTSE, "--rest-url", &url]].concat());
     let ran = ran.fails(1, "error.security.invalid-details (HTTP 401); look at IG_API_KEY");
     assert!(!ran.err.contains("secret-slip"), "{ran:?}");
     let away = [&head[..], &[FTSE, "--rest-url", "http://127.0.0.1:9/gateway/deal"]].concat();
-    arena_with(dir.path(), &KEYS, &away).fails(1, "IG gives no prices of IX.D.FTSE.DAILY.IP: not sent");
+    arena_with(dir.path(), &LOGIN, &away).fails(1, "IG gives no prices of IX.D.FTSE.DAILY.IP: not sent");
     assert!(arena::history::list(&dir.path().join("data")).unwrap().is_empty());
 }

@@ -309,7 +309,28 @@ fn a_reader_that_goes_away_is_no_error() {
     }
     // Standard output that takes nothing.
     let ran = shell(dir.path(), "$ARENA leaderboard --store kept > /dev/full").is(1);
-    assert!(ran.err.starts_with("arena: "), "{ran:?}");
+    assert!(ran.err.starts_with("arena: standard output cannot be written: "), "{ran:?}");
+    // What failed has failed, whoever reads of it.
+    shell(dir.path(), "$ARENA leaderboard --store gone --json > /dev/full").fails(1, "no store in");
+    let ran = shell(dir.path(), "$ARENA trades nobody --store kept --json | true; exit ${PIPESTATUS[0]}");
+    assert_eq!(ran.code, 5, "{ran:?}");
+}
+
+#[test]
+fn a_file_that_may_grow_no_further_is_an_error_and_not_a_sudden_death() {
+    let dir = folder(&easy(&[]));
+    fs::write(dir.path().join("q.csv"), quotes(3_000)).unwrap();
+    replay(dir.path(), "q.csv", &["--out", "kept"]).is(0);
+    for command in [
+        "resample --quotes q.csv --every 1s -o out.csv",
+        "export --table quotes --store kept -o out.csv",
+        "audit export --store kept -o out.csv",
+        "report --store kept -o out.csv",
+    ] {
+        let ran = shell(dir.path(), &format!("ulimit -f 1; exec $ARENA {command}")).fails(1, "too large");
+        assert_calm(&ran.err);
+        assert!(!dir.path().join("out.csv").exists(), "{command}");
+    }
 }
 
 #[test]

@@ -7,10 +7,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read};
+mod process;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use arena::broker::ig::Rest;
@@ -21,12 +20,10 @@ use arena::domain::{Decimal, Direction, Micros, Money, Price, Size, UtcMicros};
 use arena::sim::ig::{Config, Fault, Handle, Limits, Listing, Prices, Quoted, Server};
 use arena::store::entry::{DeskEntry, read_lane};
 use arena::store::{Lane, Sled};
+use process::{LOGIN, Live, begin};
 use serde_json::{Value, json};
 
 const EPICS: [&str; 2] = ["CS.D.GBPUSD.TODAY.IP", "CS.D.EURUSD.TODAY.IP"];
-const KEY: &str = "demo-key-0123456789abcdef";
-const USER: &str = "demo-user";
-const PASSWORD: &str = "demo-pass";
 
 /// Arenas that are killed beside each other, each at a simulator of its own.
 const SESSIONS: u64 = 3;
@@ -141,94 +138,8 @@ size = 1
     std::fs::write(dir.join("arena.toml"), text).unwrap();
 }
 
-fn arena(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_arena"));
-    command
-        .args(arguments)
-        .current_dir(dir)
-        .env_remove("ARENA_TOKEN")
-        .env_remove("ARENA_URL")
-        .env("IG_API_KEY", KEY)
-        .env("IG_IDENTIFIER", USER)
-        .env("IG_PASSWORD", PASSWORD);
-    command
-}
-
-/// A process that runs an arena.
-struct Running {
-    child: Child,
-    lines: Receiver<String>,
-    told: String,
-}
-
-impl Running {
-    fn start(dir: &Path) -> Self {
-        let mut child = arena(dir, &["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (sender, lines) = mpsc::channel();
-        let (out, error) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        for source in [Box::new(out) as Box<dyn Read + Send>, Box::new(error)] {
-            let sender = sender.clone();
-            std::thread::spawn(move || {
-                BufReader::new(source).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
-            });
-        }
-        Self { child, lines, told: String::new() }
-    }
-
-    /// The address of its page, once it serves; `None` where it ended, or the time is over.
-    fn url(&mut self, within: Duration) -> Option<String> {
-        let until = Instant::now() + within;
-        loop {
-            let line = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
-            self.told += &line;
-            self.told.push('\n');
-            if let Some((_, url)) = line.split_once("page at ") {
-                return Some(url.trim_end_matches('/').to_owned());
-            }
-        }
-    }
-
-    /// All that it has printed.
-    fn told(&mut self) -> &str {
-        while let Ok(line) = self.lines.try_recv() {
-            self.told += &line;
-            self.told.push('\n');
-        }
-        &self.told
-    }
-
-    fn kill(&mut self) {
-        // SIGKILL: nothing is drained.
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Already gone where the test went well.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// Asks the arena at `url`, and gives its answer, whatever it says.
-fn ask(dir: &Path, url: &str, arguments: &[&str]) -> Value {
-    let mut all = arguments.to_vec();
-    all.extend(["--url", url, "--json"]);
-    let output = arena(dir, &all).output().unwrap();
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| json!({ "error": format!("{output:?}") }))
-}
-
-fn desk(url: &str) -> Option<Value> {
-    let address = url.strip_prefix("http://")?;
-    let mut socket = std::net::TcpStream::connect(address).ok()?;
-    socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    let request = format!("GET /api/v1/desk HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    std::io::Write::write_all(&mut socket, request.as_bytes()).ok()?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).ok()?;
-    serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+fn start(dir: &Path) -> Live {
+    Live::start_as(dir, &LOGIN, &["run"])
 }
 
 /// One arena that is killed again and again.
@@ -288,65 +199,65 @@ impl Session {
     }
 
     /// Has both candidates live and dealing, as far as that can be had: halts are noted and taken back.
-    fn see_to_it(&mut self, url: &str) {
-        let Some(desk) = desk(url) else { return };
+    fn see_to_it(&mut self, live: &Live) {
+        let desk = live.json("/api/v1/desk");
         if desk["state"] == "halted" {
             let reason = desk["reason"].as_str().unwrap_or_default();
             let word = desk["halted_by"].as_str().map_or_else(|| reason.to_owned(), ToOwned::to_owned);
             *self.halts.entry(word).or_default() += 1;
             println!("halted: {reason}");
-            ask(&self.dir, url, &["resume", "--reason", "the test goes on"]);
+            // Refused while a position is in doubt: then the next time.
+            live.arena(&["resume", "--reason", "the test goes on"]);
         }
-        let board = ask(&self.dir, url, &["leaderboard"]);
+        let board = live.json("/api/v1/leaderboard");
         for row in board["models"].as_array().into_iter().flatten() {
             if row["state"] == "shadow" {
                 let name = row["model"].as_str().unwrap();
-                ask(&self.dir, url, &["promote", name, "--override", "--reason", "a test"]);
+                live.arena(&["promote", name, "--override", "--reason", "a test"]);
             }
         }
     }
 
     /// Runs it for a while, and kills it.
     fn live_and_die(&mut self) {
-        let mut running = Running::start(&self.dir);
-        let at_start = self.draws.below(6) == 0;
-        if at_start {
+        if self.draws.below(6) == 0 {
+            let running = begin(&self.dir, &LOGIN, &["run"]);
             std::thread::sleep(Duration::from_millis(self.draws.below(1_500)));
+            // Dropped is killed: nothing is drained.
+            drop(running);
         } else {
-            let Some(url) = running.url(Duration::from_secs(60)) else { panic!("did not start:\n{}", running.told()) };
+            let live = start(&self.dir);
             let millis = if self.draws.below(8) == 0 { 12_000 } else { 800 + self.draws.below(4_000) };
             let until = Instant::now() + Duration::from_millis(millis);
-            self.see_to_it(&url);
+            self.see_to_it(&live);
             while Instant::now() < until {
                 self.look();
                 std::thread::sleep(Duration::from_millis(20));
             }
+            drop(live);
         }
-        running.kill();
         self.look_at_rest();
     }
 
     /// Runs it without trouble until nothing is open and nothing in doubt.
     fn come_to_rest(&mut self) {
         self.sim.clear_faults();
-        let mut running = Running::start(&self.dir);
-        let url = running.url(Duration::from_secs(60)).unwrap_or_else(|| panic!("{}", running.told()));
-        ask(&self.dir, &url, &["halt", "--reason", "the end"]);
+        let live = start(&self.dir);
+        live.arena(&["halt", "--reason", "the end"]).is(0);
         let until = Instant::now() + Duration::from_secs(90);
         loop {
             self.look();
-            let desk = desk(&url).unwrap();
+            let desk = live.json("/api/v1/desk");
             let is_over = |trade: &Value| trade["status"] == "closed" || trade["status"] == "rejected";
             let is_flat = self.sim.state()["positions"].as_array().unwrap().is_empty();
             if is_flat && desk["trades"].as_array().unwrap().iter().all(is_over) {
                 break;
             }
-            assert!(Instant::now() < until, "not at rest:\n{desk}\n{}\n{}", self.sim.state(), running.told());
+            assert!(Instant::now() < until, "not at rest:\n{desk}\n{}\n{}", self.sim.state(), live.err());
             std::thread::sleep(Duration::from_millis(100));
         }
-        let pid = running.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        assert_eq!(running.child.wait().unwrap().code(), Some(0), "{}", running.told());
+        live.signal("TERM");
+        live.wait().is(0);
         self.look_at_rest();
     }
 }
@@ -404,9 +315,9 @@ fn theirs(sim: &Handle) -> Vec<Leg> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let rest = Rest::new(IgOptions {
         rest_url: sim.rest_url(),
-        api_key: KEY.into(),
-        identifier: USER.to_owned(),
-        password: PASSWORD.into(),
+        api_key: LOGIN[0].1.into(),
+        identifier: LOGIN[1].1.to_owned(),
+        password: LOGIN[2].1.into(),
         account: String::new(),
         login: LoginVersion::Two,
         encrypts_password: false,
@@ -451,16 +362,15 @@ fn session(seed: u64, kills: u64) {
         halts: BTreeMap::new(),
     };
     // Live first, so that there is something to kill.
-    let mut running = Running::start(dir.path());
-    let url = running.url(Duration::from_secs(60)).unwrap_or_else(|| panic!("{}", running.told()));
+    let live = start(dir.path());
     let until = Instant::now() + Duration::from_secs(60);
     while session.openings.is_empty() {
-        assert!(Instant::now() < until, "nothing was dealt:\n{:?}\n{}", desk(&url), running.told());
-        session.see_to_it(&url);
+        assert!(Instant::now() < until, "nothing was dealt:\n{}\n{}", live.json("/api/v1/desk"), live.err());
+        session.see_to_it(&live);
         std::thread::sleep(Duration::from_millis(300));
         session.look();
     }
-    running.kill();
+    drop(live);
     for fault in trouble() {
         session.sim.fault(Fault::parse(fault).unwrap());
     }

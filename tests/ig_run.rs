@@ -2,18 +2,17 @@
 //! refuses to begin with.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
-use std::io::{BufRead, BufReader, Read};
+mod process;
+
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arena::domain::Micros;
 use arena::sim::ig::{Config, Fault, Handle, Limits, Listing, Prices, Quoted, Server};
+use process::{EPIC, LOGIN, Live, arena_with};
 use serde_json::Value;
 
-const EPIC: &str = "CS.D.GBPUSD.TODAY.IP";
-const PASSWORD: &str = "demo-pass";
+const PASSWORD: &str = LOGIN[2].1;
 
 /// A simulator by the wall clock whose market quotes several times a second.
 fn sim() -> Handle {
@@ -88,105 +87,20 @@ size = 0.5
     std::fs::write(dir.join("arena.toml"), text).unwrap();
 }
 
-fn arena(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_arena"));
-    command
-        .args(arguments)
-        .current_dir(dir)
-        .env_remove("ARENA_TOKEN")
-        .env_remove("ARENA_URL")
-        .env("IG_API_KEY", "demo-key-0123456789abcdef")
-        .env("IG_IDENTIFIER", "demo-user")
-        .env("IG_PASSWORD", PASSWORD);
-    command
+/// A running arena in `dir`.
+fn start(dir: &Path) -> Live {
+    Live::start_as(dir, &LOGIN, &["run"])
 }
 
-fn output(dir: &Path, arguments: &[&str]) -> Output {
-    arena(dir, arguments).output().unwrap()
+fn wait_for(live: &Live, what: &str, is_so: impl Fn(&Value) -> bool) {
+    live.until(what, |live| is_so(&live.json("/api/v1/leaderboard")));
 }
 
-/// A running arena, its address, and all that it printed until it served.
-struct Running {
-    child: Child,
-    url: String,
-    told: String,
-    heard: mpsc::Receiver<String>,
-}
-
-impl Running {
-    fn start(dir: &Path) -> Self {
-        Self::start_with(dir, &["run"])
-    }
-
-    fn start_with(dir: &Path, arguments: &[&str]) -> Self {
-        let mut child = arena(dir, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (lines, heard) = mpsc::channel();
-        let (out, error) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        for source in [Box::new(out) as Box<dyn Read + Send>, Box::new(error)] {
-            let lines = lines.clone();
-            std::thread::spawn(move || {
-                BufReader::new(source).lines().map_while(Result::ok).for_each(|line| drop(lines.send(line)));
-            });
-        }
-        let mut told = String::new();
-        let until = Instant::now() + Duration::from_secs(60);
-        let url = loop {
-            let line = heard.recv_timeout(until.saturating_duration_since(Instant::now()));
-            let line = line.unwrap_or_else(|error| panic!("{error} after:\n{told}"));
-            told += &line;
-            told.push('\n');
-            if let Some((_, url)) = line.split_once("page at ") {
-                break url.trim_end_matches('/').to_owned();
-            }
-        };
-        Self { child, url, told, heard }
-    }
-
-    /// Everything that it has printed, once it has ended.
-    fn all_told(&mut self) -> String {
-        drop(self.child.wait());
-        let mut told = std::mem::take(&mut self.told);
-        while let Ok(line) = self.heard.recv_timeout(Duration::from_secs(5)) {
-            told += &line;
-            told.push('\n');
-        }
-        told
-    }
-
-    fn get(&self, dir: &Path, arguments: &[&str]) -> Value {
-        let mut all = arguments.to_vec();
-        all.extend(["--url", &self.url, "--json"]);
-        let output = output(dir, &all);
-        let text = String::from_utf8_lossy(&output.stdout);
-        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{arguments:?}: {text} {output:?}"))
-    }
-
-    /// Waits until `what` holds of the leaderboard.
-    fn wait(&self, dir: &Path, seconds: u64, what: impl Fn(&Value) -> bool) -> Value {
-        let until = Instant::now() + Duration::from_secs(seconds);
-        loop {
-            let board = self.get(dir, &["leaderboard"]);
-            if what(&board) {
-                return board;
-            }
-            assert!(Instant::now() < until, "not in {seconds} s: {board}");
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-
-    /// Asks it to stop, as a terminal would.
-    fn stop(mut self) -> Option<i32> {
-        assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Already gone where the test went well.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+/// Stops it as a service manager would; everything that it told.
+fn stop(live: Live) -> String {
+    live.signal("TERM");
+    let ran = live.wait().is(0);
+    ran.out + &ran.err
 }
 
 fn requests(sim: &Handle) -> Vec<Value> {
@@ -207,13 +121,14 @@ fn episodes(board: &Value, model: &str) -> u64 {
 fn without_a_live_right_a_run_makes_no_dealing_call() {
     let (dir, sim) = (tempfile::tempdir().unwrap(), sim());
     write_config(dir.path(), &sim, "");
-    let running = Running::start(dir.path());
+    let live = start(dir.path());
+    let told = live.out() + &live.err();
     for part in ["IG account SIM01 (demo, play money): spread bets", "balance 100000 GBP", "10000 GBP a day"] {
-        assert!(running.told.contains(part), "{part:?} is not in:\n{}", running.told);
+        assert!(told.contains(part), "{part:?} is not in:\n{told}");
     }
-    assert!(!running.told.contains(PASSWORD), "{}", running.told);
-    running.wait(dir.path(), 60, |board| episodes(board, "busy") >= 4 && episodes(board, "follow") >= 3);
-    assert_eq!(running.stop(), Some(0));
+    assert!(!told.contains(PASSWORD), "{told}");
+    wait_for(&live, "episodes of both", |board| episodes(board, "busy") >= 4 && episodes(board, "follow") >= 3);
+    stop(live);
     let all = requests(&sim);
     assert!(!all.iter().any(is_dealing), "{all:?}");
     let of_path = |method: &str, path: &str| {
@@ -228,21 +143,13 @@ fn without_a_live_right_a_run_makes_no_dealing_call() {
 fn a_promoted_model_deals_with_stop_and_limit_and_a_halt_takes_all_back() {
     let (dir, sim) = (tempfile::tempdir().unwrap(), sim());
     write_config(dir.path(), &sim, "");
-    let running = Running::start(dir.path());
-    running.wait(dir.path(), 60, |board| episodes(board, "busy") >= 2);
-    running.get(dir.path(), &["promote", "busy", "--override", "--reason", "a test"]);
+    let live = start(dir.path());
+    wait_for(&live, "two episodes", |board| episodes(board, "busy") >= 2);
+    live.arena(&["promote", "busy", "--override", "--reason", "a test"]).is(0);
     let opened = |request: &Value| request["method"] == "POST" && request["path"] == "/positions/otc";
-    let until = Instant::now() + Duration::from_secs(60);
-    while requests(&sim).iter().filter(|request| opened(request)).count() < 3 {
-        assert!(Instant::now() < until, "{}", running.get(dir.path(), &["leaderboard"]));
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    running.get(dir.path(), &["halt", "--reason", "enough"]);
-    let until = Instant::now() + Duration::from_secs(30);
-    while sim.state()["positions"].as_array().unwrap().iter().any(|_| true) {
-        assert!(Instant::now() < until, "{}", sim.state());
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    live.until("three deals", |_| requests(&sim).iter().filter(|request| opened(request)).count() >= 3);
+    live.arena(&["halt", "--reason", "enough"]).is(0);
+    live.until("nothing open", |_| sim.state()["positions"].as_array().unwrap().is_empty());
     let n_before = requests(&sim).iter().filter(|request| opened(request)).count();
     std::thread::sleep(Duration::from_secs(3));
     let all = requests(&sim);
@@ -262,7 +169,7 @@ fn a_promoted_model_deals_with_stop_and_limit_and_a_halt_takes_all_back() {
     references.sort();
     references.dedup();
     assert_eq!(references.len(), openings.len(), "one request for one intent");
-    assert_eq!(running.stop(), Some(0));
+    stop(live);
 }
 
 /// Every file below `dir` but the two whose business it is to hold a secret.
@@ -283,9 +190,9 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
 fn no_secret_is_in_anything_that_a_faulty_session_writes() {
     let (dir, sim) = (tempfile::tempdir().unwrap(), sim());
     write_config(dir.path(), &sim, "");
-    let mut running = Running::start_with(dir.path(), &["run", "-vv", "--log", "json"]);
-    running.wait(dir.path(), 60, |board| episodes(board, "busy") >= 1);
-    running.get(dir.path(), &["promote", "busy", "--override", "--reason", "a test"]);
+    let live = Live::start_as(dir.path(), &LOGIN, &["run", "-vv", "--log", "json"]);
+    wait_for(&live, "an episode", |board| episodes(board, "busy") >= 1);
+    live.arena(&["promote", "busy", "--override", "--reason", "a test"]).is(0);
     for fault in [
         r#"{"kind": "expire_tokens"}"#,
         r#"{"kind": "answer", "status": 403, "error": "error.public-api.exceeded-account-allowance"}"#,
@@ -296,11 +203,10 @@ fn no_secret_is_in_anything_that_a_faulty_session_writes() {
         sim.fault(Fault::parse(serde_json::from_str(fault).unwrap()).unwrap());
         std::thread::sleep(Duration::from_millis(1_500));
     }
-    assert!(Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status().unwrap().success());
-    let told = running.all_told();
+    let told = stop(live);
     let token = std::fs::read_to_string(dir.path().join("data/arena.token")).unwrap();
     let key = std::fs::read_to_string(dir.path().join("data/arena.key")).unwrap();
-    let secrets = [PASSWORD, "demo-key-0123456789abcdef", token.trim(), key.trim()];
+    let secrets = [PASSWORD, LOGIN[0].1, token.trim(), key.trim()];
     let mut searched = 0;
     for secret in secrets {
         assert!(!told.contains(secret), "{secret:?} is in the logs");
@@ -330,10 +236,9 @@ fn a_dealing_rule_that_changed_between_two_runs_is_told_and_journalled() {
     for listing in [listing, larger] {
         let sim = sim_of(listing);
         write_config(dir.path(), &sim, "");
-        let mut running = Running::start(dir.path());
-        running.wait(dir.path(), 60, |board| !board["time"].is_null());
-        assert!(Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status().unwrap().success());
-        told = running.all_told();
+        let live = start(dir.path());
+        wait_for(&live, "a round", |board| !board["time"].is_null());
+        told = stop(live);
     }
     assert!(told.contains("a dealing rule changed") && told.contains("the least size"), "{told}");
     assert!(told.contains("size from 0.75"), "what is shown before the first deal is what IG asks for: {told}");
@@ -355,25 +260,16 @@ fn a_dealing_rule_that_changed_between_two_runs_is_told_and_journalled() {
 #[test]
 fn a_run_that_cannot_begin_says_why() {
     let (dir, sim) = (tempfile::tempdir().unwrap(), sim());
-    let check = |arguments: &[&str], change: &dyn Fn(&mut Command), code: i32, sentence: &str| {
-        let mut command = arena(dir.path(), arguments);
-        change(&mut command);
-        let output = command.output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{sentence}: {told}");
-        assert!(told.contains(sentence), "{sentence:?} is not in {told}");
-        assert!(!told.contains(PASSWORD) && !told.contains("wrong-pass"), "{told}");
+    let check_as = |variables: &[(&str, &str)], arguments: &[&str], code: i32, sentence: &str| {
+        let ran = arena_with(dir.path(), &[&LOGIN, variables].concat(), arguments).is(code);
+        assert!(ran.err.contains(sentence), "{sentence:?} is not in {}", ran.err);
+        assert!(!ran.err.contains(PASSWORD) && !ran.err.contains("wrong-pass"), "{}", ran.err);
     };
+    let check = |arguments: &[&str], code: i32, sentence: &str| check_as(&[], arguments, code, sentence);
     write_config(dir.path(), &sim, "");
-    let nothing = |_: &mut Command| ();
-    check(&["run", "--live"], &nothing, 2, "[ig] environment is \"demo\"");
-    check(
-        &["run"],
-        &|command| _ = command.env_remove("IG_PASSWORD").env("IG_API_KEY", " "),
-        2,
-        "IG_API_KEY, IG_PASSWORD",
-    );
-    check(&["run"], &|command| _ = command.env("IG_PASSWORD", "wrong-pass"), 2, "error.security.invalid-details");
+    check(&["run", "--live"], 2, "[ig] environment is \"demo\"");
+    check_as(&[("IG_PASSWORD", ""), ("IG_API_KEY", " ")], &["run"], 2, "IG_API_KEY, IG_PASSWORD");
+    check_as(&[("IG_PASSWORD", "wrong-pass")], &["run"], 2, "error.security.invalid-details");
 
     let write = |from: &str, to: &str| {
         write_config(dir.path(), &sim, "");
@@ -383,21 +279,21 @@ fn a_run_that_cannot_begin_says_why() {
         std::fs::write(path, text.replace(from, to)).unwrap();
     };
     write("[ig]", "[ig]\nenvironment = \"live\"");
-    check(&["run"], &nothing, 2, "real money also needs `arena run --live`");
+    check(&["run"], 2, "real money also needs `arena run --live`");
     write("[ig]", "[ig]\naccount = \"NOBODY\"");
-    check(&["run"], &nothing, 2, "is none of this user's accounts");
+    check(&["run"], 2, "is none of this user's accounts");
     write(EPIC, "CS.D.NOTHERE.TODAY.IP");
-    check(&["run"], &nothing, 2, "CS.D.NOTHERE.TODAY.IP");
+    check(&["run"], 2, "CS.D.NOTHERE.TODAY.IP");
     write(EPIC, "CS.D.EURUSD.CFD.IP");
-    check(&["run"], &nothing, 2, "is a contract, and account SIM01 is for spread bets");
+    check(&["run"], 2, "is a contract, and account SIM01 is for spread bets");
     write("point = 0.0001", "point = 0.01");
-    check(&["run"], &nothing, 2, "is configured with a point of 0.01");
+    check(&["run"], 2, "is configured with a point of 0.01");
     write("currency = \"GBP\"", "currency = \"EUR\"");
-    check(&["run"], &nothing, 2, "EUR");
+    check(&["run"], 2, "EUR");
 
     write_config(dir.path(), &sim, "");
     let url = sim.rest_url();
     drop(sim);
-    check(&["run"], &nothing, 1, "login to IG");
+    check(&["run"], 1, "login to IG");
     println!("nothing listens at {url} any more");
 }

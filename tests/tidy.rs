@@ -57,6 +57,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("report", &["domain", "flow", "ledger", "statistics", "store"]),
     // The journal as tables. It asks for a model by the words of the surface.
     ("export", &["control", "domain", "flow", "ledger", "store"]),
+    // Follows the journal as any reader does, and tells people.
+    ("notify", &["clock", "config", "domain", "flow", "http", "store", "telemetry"]),
     ("server", &["control", "domain", "export", "flow", "report", "store", "telemetry"]),
     (
         "app",
@@ -73,6 +75,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "http",
             "ledger",
             "models",
+            "notify",
             "registry",
             // The arena's key signs what the promoter recorded.
             "promoter",
@@ -102,6 +105,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "history",
             "http",
             "models",
+            "notify",
             "promoter",
             "registry",
             "report",
@@ -153,6 +157,10 @@ const SHELLS: &[&str] = &[
     "src/history/yahoo/client.rs",
     "src/http.rs",
     "src/lightstreamer/client.rs",
+    "src/notify/open.rs",
+    "src/notify/telegram.rs",
+    "src/notify/told.rs",
+    "src/notify/webhook.rs",
     "src/process/",
     "src/registry/",
     "src/server/",

@@ -144,6 +144,8 @@ pub(super) struct Inner {
     /// What audit records are signed with, and where the head of their chain is noted; a replay has neither.
     pub(super) sealer: Option<crate::promoter::Sealer>,
     pub(super) anchor: Option<Anchor>,
+    /// Which channels of `[notify]` do not deliver.
+    pub(super) notify_faults: Option<crate::notify::Faults>,
     /// Whether that place is now: not in the middle of a run of slices that the pump cut from one block.
     pub(super) is_at_rest: bool,
 }
@@ -179,13 +181,19 @@ impl Inner {
             Durability::EverySecond => self.flushed_at.elapsed() >= Duration::from_secs(1),
         };
         let wants = Wants { summaries: shows || is_due, checkpoints: is_due && message.bars.is_some() };
+        // A deal does not wait for what is only kept or shown: that is asked for once the desk has had its turn.
+        let deals = self.settlement.has_live();
+        let (at_once, later) = if deals { (Wants::default(), wants) } else { (wants, Wants::default()) };
         let slice = message.slice;
-        let mut gathered = self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
+        let mut gathered = self.fan_out.run(&slice, at_once).await.map_err(|error| Stopped(error.to_string()))?;
         for seat in &gathered.stuck {
             self.seats.remove(seat);
         }
-        let checkpoints = std::mem::take(&mut gathered.report.checkpoints);
+        let mut checkpoints = std::mem::take(&mut gathered.report.checkpoints);
         let settled = self.settlement.settle(&slice, gathered).await;
+        if later != Wants::default() {
+            checkpoints = self.ask(later).await?;
+        }
         let took = begun.elapsed();
         metrics::round_closed(took);
         metrics::desk_recorded(&settled.desk);
@@ -227,14 +235,19 @@ impl Inner {
 
     /// Asks every seat for its checkpoint and commits everything with them; without them where nothing is kept.
     async fn keep_all(&mut self) -> Result<(), Stopped> {
-        let slice = Arc::new(Slice::default());
         let keeps = self.durability != Durability::Forgetful;
-        let wants = Wants { summaries: true, checkpoints: keeps };
+        let checkpoints = self.ask(Wants { summaries: true, checkpoints: keeps }).await?;
+        if keeps { self.keep(checkpoints).await } else { self.keep_in_memory().await }
+    }
+
+    /// Asks every seat for what is wanted beside the reports of a round; returns the checkpoints.
+    async fn ask(&mut self, wants: Wants) -> Result<Vec<(SeatIdx, Vec<u8>)>, Stopped> {
+        let slice = Arc::new(Slice::default());
         let mut gathered: Gathered =
             self.fan_out.run(&slice, wants).await.map_err(|error| Stopped(error.to_string()))?;
         let checkpoints = std::mem::take(&mut gathered.report.checkpoints);
         self.settlement.settle(&slice, gathered).await;
-        if keeps { self.keep(checkpoints).await } else { self.keep_in_memory().await }
+        Ok(checkpoints)
     }
 
     /// Commits everything with these checkpoints of the seats, and answers once it will survive a crash.
@@ -276,7 +289,9 @@ impl Inner {
     }
 
     fn show(&mut self) {
-        self.board.store(Arc::new(self.settlement.board()));
+        let mut board = self.settlement.board();
+        board.health.notify_fault = self.notify_faults.as_ref().and_then(crate::notify::Faults::text);
+        self.board.store(Arc::new(board));
         self.board_at = Some(Instant::now());
     }
 

@@ -24,7 +24,7 @@ pub use self::director::Durability;
 use self::director::{Director, Inner, Operate, RulesRead, Stopped};
 use self::pump::Pump;
 pub use self::pump::{Ending, Pace, SLICE_ROUNDS};
-use self::running::Running;
+use self::running::{Reader, Running};
 use crate::bars::Resampler;
 use crate::broker::{Broker, DealingRules};
 use crate::clock::Clock;
@@ -33,12 +33,13 @@ use crate::control::{Command, Control};
 use crate::feed::Feed;
 use crate::flow::{Board, Change, Warmup};
 use crate::models::ModelFactory;
+use crate::notify::{self, Notify};
 use crate::registry::mlflow::{self, Champions};
 use crate::seats::director::FanOut;
 use crate::server::{self, ServerOptions};
 use crate::settle::{OpenError, Opened, Outside, Settlement};
 use crate::store::actor::{Read, StoreActor};
-use crate::store::{Retention, Store, StoreError, journal_hash, views};
+use crate::store::{Retention, Snapshots, Store, StoreError, journal_hash, views};
 use crate::telemetry::metrics;
 
 /// A page, an API and metrics to serve.
@@ -100,6 +101,8 @@ pub struct Plan {
     pub clock: Option<Arc<dyn Clock>>,
     /// Where it deals, if not at the venue of this process.
     pub abroad: Option<Abroad>,
+    /// Who is told what happens, if anybody. Replays and demonstrations tell nobody.
+    pub notify: Option<Notify>,
 }
 
 /// A venue outside of this process.
@@ -238,7 +241,13 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     } else {
         None
     };
+    let reader: Arc<dyn Snapshots> = Arc::new(Reader(store.clone()));
+    let notifier = match plan.notify {
+        Some(notify) => Some(notify.start(&config.arena.data, Arc::clone(&reader), Arc::clone(&board)).await?),
+        None => None,
+    };
     let inner = Inner {
+        notify_faults: notifier.as_ref().map(notify::Notifier::faults),
         sealer,
         anchor,
         settlement,
@@ -270,8 +279,8 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
     let server = match serving {
         Some(Serving { listener, token }) => {
             let running = Arc::new(Running::new(Arc::clone(&board), director.clone(), store.clone()));
-            let control: Arc<dyn Control> = Arc::<Running>::clone(&running);
-            let options = ServerOptions { snapshots: Some(running), ..ServerOptions::new(token) };
+            let control: Arc<dyn Control> = running;
+            let options = ServerOptions { snapshots: Some(Arc::clone(&reader)), ..ServerOptions::new(token) };
             let server = server::serve(listener, control, options)?;
             let handle = server.handle();
             actix::spawn(server);
@@ -324,7 +333,17 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         // The receiver waits for as long as the run lasts; if it is gone, so is the whole run.
         drop(done.send(pump.run().await));
     });
-    let (ending, pump) = ended.await.map_err(|_| RunError::Stopped("the pump ended by itself".to_owned()))??;
+    let ended = match ended.await {
+        Ok(ended) => ended,
+        Err(_) => Err(RunError::Stopped("the pump ended by itself".to_owned())),
+    };
+    if let Some(notifier) = notifier {
+        if let Err(error) = &ended {
+            notifier.tell(notify::ended(&board.load(), &error.to_string()));
+        }
+        notifier.finish().await;
+    }
+    let (ending, pump) = ended?;
     pump.progress.finish_and_clear();
 
     let (journal_hash, lifecycle) = if plan.wants_result {
@@ -375,9 +394,6 @@ async fn heed_rules(mut rules: mpsc::Receiver<Vec<DealingRules>>, director: acti
     }
 }
 
-/// "File size limit exceeded", on Linux and the BSDs.
-const SIGXFSZ: i32 = 25;
-
 /// The signals that a run heeds.
 struct Signals {
     interrupt: Signal,
@@ -387,8 +403,6 @@ struct Signals {
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
-        // Once heard, a file that may grow no further (`ulimit -f`) is an error of its write instead of a sudden death.
-        drop(signal(SignalKind::from_raw(SIGXFSZ))?);
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

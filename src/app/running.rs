@@ -36,10 +36,13 @@ fn unread(error: StoreError) -> ControlError {
     ControlError::Unavailable(error.to_string())
 }
 
-impl Snapshots for Running {
+/// The store's actor, for whoever reads a journal that goes on.
+pub(super) struct Reader(pub(super) Addr<StoreActor>);
+
+impl Snapshots for Reader {
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Store>, StoreError>> {
         let read: Read<Box<dyn Store>> = Read(Box::new(|store| store.snapshot()));
-        let taken = self.store.send(read);
+        let taken = self.0.send(read);
         taken
             .map(|taken| match taken {
                 Ok(taken) => taken,
@@ -49,7 +52,7 @@ impl Snapshots for Running {
     }
 
     fn follow(&self) -> BoxFuture<'_, Result<Followed, StoreError>> {
-        let begun = self.store.send(Follow);
+        let begun = self.0.send(Follow);
         begun
             .map(|begun| match begun {
                 Ok(begun) => begun,

@@ -2,7 +2,7 @@
 
 use super::outcomes::Payoff;
 use crate::config::{EvidenceUnit, PromotionConfig, PromotionMode, SlotReuse};
-use crate::statistics::detectors::steps_to_drawdown;
+use crate::statistics::detectors::{Decay, steps_to_drawdown};
 use crate::statistics::draws::Draws;
 use crate::statistics::mixture::bets;
 use crate::statistics::sharpe::Sharpe;
@@ -70,6 +70,13 @@ pub fn unreachable_gates(config: &PromotionConfig, candidates: u32, per_day: f64
     );
     let days = f64::from(least) / a_day;
     warn(days > YEAR, format!("G2 needs {days:.0} days at {a_day} outcomes a day: more than a year"));
+    let confirms = f64::from(config.confirm_events);
+    warn(
+        confirms > f64::from(most),
+        format!("no candidate is ever ready: confirm_events is {confirms}, max_episodes ({most}) retires it before"),
+    );
+    let days = confirms / a_day;
+    warn(days > YEAR, format!("confirm_events ({confirms}) needs {days:.0} days of passing: more than a year"));
     for (gate, days, key) in [("G3", config.min_days, "min_days"), ("G4", config.min_active_days, "min_active_days")] {
         let needed = if gate == "G4" { f64::from(days) / per_day.min(1.0) } else { f64::from(days) };
         warn(needed > YEAR, format!("{gate} needs {needed:.0} days ({key} is {days}): more than a year"));
@@ -169,6 +176,21 @@ pub fn out_of_reach(
             ));
         }
     }
+    // The mean of the statistic is what constant outcomes make of it: each factor is linear in its outcome.
+    let (keep, share) = (config.keep_edge_r, config.lambda_cap);
+    let mut decay = Decay::new(usize::from(config.bets), config.lambda_min, share, keep, config.cap_r);
+    let (mut level, mut n) = (0.0, 0.0);
+    while n < needed {
+        level = decay.push(edge);
+        n += 1.0;
+    }
+    if level >= config.detector_arl {
+        let most = config.detector_arl;
+        return Some(format!(
+            "{name} needs some {needed:.0} episodes for {gate}, and by then its detector of decay stands at {level:.0} \
+             on average, which shuts G7: detector_arl is {most}"
+        ));
+    }
     (days > YEAR).then(|| {
         format!(
             "{name} needs some {needed:.0} episodes for {gate}, {days:.0} days at {per_day} a day: more than a year"
@@ -192,7 +214,7 @@ mod tests {
     #[test]
     fn each_gate_that_cannot_open_is_named() {
         let default = PromotionConfig::default;
-        let rows: [(&str, PromotionConfig, &str); 13] = [
+        let rows: [(&str, PromotionConfig, &str); 15] = [
             ("off", PromotionConfig { mode: PromotionMode::Off, ..default() }, "nobody is ever promoted"),
             (
                 "dead",
@@ -224,6 +246,12 @@ mod tests {
             ("bound", PromotionConfig { min_lcb_r: 11.0, ..default() }, "G8 can never open"),
             ("share", PromotionConfig { max_top_share: 0.005, ..default() }, "G9 can never open"),
             ("cooldown", PromotionConfig { cooldown_days: 500, ..default() }, "G11 needs 500 days"),
+            ("confirm", PromotionConfig { confirm_events: 5_000, ..default() }, "confirm_events (5000) needs 500 days"),
+            (
+                "confirm ever",
+                PromotionConfig { confirm_events: 600, max_episodes: 500, ..default() },
+                "no candidate is ever ready",
+            ),
             (
                 "rounds",
                 PromotionConfig { unit: EvidenceUnit::Round, min_episodes: 400, ..default() },
@@ -256,13 +284,14 @@ mod tests {
     #[test]
     fn the_gate_that_keeps_an_edge_out_is_named() {
         let default = PromotionConfig::default;
-        let rows: [(PromotionConfig, f64, f64, &str); 7] = [
+        let rows: [(PromotionConfig, f64, f64, &str); 8] = [
             (default(), 0.0, 10.0, "is none"),
             (default(), 0.02, 10.0, "is retired as useless"),
             (PromotionConfig { min_lcb_r: 0.3, ..default() }, 0.2, 10.0, "G8 never opens"),
             (PromotionConfig { min_dsr: 0.999_999, ..default() }, 0.1, 10.0, "for G6"),
             (PromotionConfig { max_episodes: 1_000, ..default() }, 0.1, 10.0, "max_episodes (1000) retires it before"),
             (PromotionConfig { max_paper_drawdown_r: Some(15.0), ..default() }, 0.1, 10.0, "closes G5 for good"),
+            (PromotionConfig { detector_arl: 20.0, ..default() }, 0.1, 10.0, "shuts G7: detector_arl is 20"),
             (default(), 0.1, 2.0, "more than a year"),
         ];
         for (config, edge, per_day, want) in rows {

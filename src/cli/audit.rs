@@ -1,5 +1,6 @@
 //! `arena audit`: the chain of decisions, verified and exported.
 
+use std::cmp::Ordering;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::export::to_file;
 use super::inspect::Arena;
 use super::output::{FAILED, Failure, USAGE, complain, print, print_json};
 use super::{ReadingArgs, Shared, block_on};
@@ -16,7 +18,7 @@ use crate::promoter::{self, VerifyReport};
 use crate::registry::mlflow;
 
 /// What an export calls itself.
-const FORMAT: &str = "arena-audit/1";
+const FORMAT: &str = "arena-audit/2";
 
 /// `arena audit`.
 #[derive(Debug, Subcommand)]
@@ -66,9 +68,9 @@ struct Verification {
 }
 
 pub(super) fn verify(shared: &Shared, args: &VerifyArgs) -> Result<(), Failure> {
-    let records = match &args.file {
-        Some(file) => exported(file)?,
-        None => block_on(Arena::open(&args.reading, shared)?.audit())?,
+    let (records, end) = match &args.file {
+        Some(file) => exported(file).map(|(records, head)| (records, Some(head)))?,
+        None => (block_on(Arena::open(&args.reading, shared)?.audit())?, None),
     };
     let noted = match args.anchor.as_deref() {
         None => Vec::new(),
@@ -79,6 +81,7 @@ pub(super) fn verify(shared: &Shared, args: &VerifyArgs) -> Result<(), Failure> 
     };
     let report = promoter::verify(records.iter().cloned()).map_err(|problem| problem.to_string());
     let report = report.and_then(|report| {
+        end.iter().try_for_each(|head| check_end(&report, head))?;
         check_key(&report, args.key.as_deref())?;
         check_heads(&records, &noted, report.key.as_deref())?;
         Ok(report)
@@ -149,17 +152,36 @@ fn read(path: &Path) -> Result<String, Failure> {
         .map_err(|error| Failure::new(FAILED, format!("{} cannot be read: {error}", path.display())))
 }
 
-fn exported(path: &Path) -> Result<Vec<String>, Failure> {
+/// The records of an export, and the last of them as it was made.
+fn exported(path: &Path) -> Result<(Vec<String>, Head), Failure> {
     let wrong = |why: String| Failure::new(USAGE, format!("{} is no export of an audit: {why}", path.display()));
     let document: Value = serde_json::from_str(&read(path)?).map_err(|error| wrong(error.to_string()))?;
     if document["format"] != FORMAT {
         return Err(wrong(format!("its format is {}, this program reads {FORMAT:?}", document["format"])));
     }
     let Value::Array(records) = &document["records"] else { return Err(wrong("it has no records".to_owned())) };
-    Ok(records.iter().map(Value::to_string).collect())
+    let head: Head =
+        serde_json::from_value(document["head"].clone()).map_err(|error| wrong(format!("head: {error}")))?;
+    Ok((records.iter().map(Value::to_string).collect(), head))
 }
 
-/// A head of the chain as an anchor noted it.
+/// An export says how many records it has and what the last one is, so that one which lost its end is known as such
+/// without any note. Who rewrites the file can rewrite that too: against it there are anchors.
+fn check_end(report: &VerifyReport, head: &Head) -> Result<(), String> {
+    match head.seq.cmp(&report.records) {
+        Ordering::Greater => {
+            let first = report.records + 1;
+            Err(format!("record {first} is missing: the export was made with {} and ends before it", head.seq))
+        }
+        Ordering::Less => Err(format!("record {} is too many: the export was made with {}", head.seq + 1, head.seq)),
+        Ordering::Equal if head.hash != report.last_hash => {
+            Err(format!("record {} is not the one that the export was made with: the chain was rewritten", head.seq))
+        }
+        Ordering::Equal => Ok(()),
+    }
+}
+
+/// A head of the chain as an anchor or an export noted it.
 #[derive(Debug, Deserialize)]
 struct Head {
     seq: u64,
@@ -213,14 +235,13 @@ pub(super) fn export(shared: &Shared, args: &AuditExportArgs) -> Result<(), Fail
         .map(|record| serde_json::from_str(record).map_err(|error| Failure::new(FAILED, error.to_string())))
         .collect::<Result<_, _>>()?;
     let count = values.len();
-    let document = json!({ "format": FORMAT, "records": values });
+    let last = values.last().map_or(json!(promoter::GENESIS), |record| record["hash"].clone());
+    let document = json!({ "format": FORMAT, "head": { "seq": count, "hash": last }, "records": values });
     let Some(path) = &args.out else { return print(&format!("{document}\n")) };
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(path)?;
+    to_file(path, |mut file| {
         file.write_all(format!("{document}\n").as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(|error| Failure::new(FAILED, format!("{} cannot be written: {error}", path.display())))?;
+        Ok(file.sync_all()?)
+    })?;
     if shared.json {
         return print_json(&json!({ "records": count, "file": path.display().to_string() }));
     }

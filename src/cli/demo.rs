@@ -129,6 +129,7 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
         on_tick: says.then(narrator),
         clock: Some(clock),
         abroad: Some(abroad),
+        notify: None,
         config: Arc::new(config),
     });
     driving.abort();

@@ -18,6 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, FeedSource, LoadError};
 use crate::deploy::Shelf;
 use crate::domain::UtcMicros;
+use crate::notify::Notify;
 use crate::store::views::AtRest;
 use crate::store::{StoreError, free_disk_mb};
 
@@ -81,6 +82,7 @@ pub(super) fn doctor(shared: &Shared) -> Result<u8, Failure> {
         secrets(data, &mut findings);
         mlflow(&config, &mut findings);
         ig(&config, &mut findings);
+        notify(&config, &mut findings);
     }
     let faults = findings.0.iter().filter(|finding| finding.verdict == Verdict::Fault).count();
     if shared.json {
@@ -320,6 +322,17 @@ fn ig(config: &Config, findings: &mut Findings) {
     match config.feed.source {
         FeedSource::Ig => reach("IG", config.ig.url(), "[ig] environment and rest_url", findings),
         FeedSource::Sim | FeedSource::Replay => findings.ok("IG", "no quotes come from there"),
+    }
+}
+
+/// The channels that tell what happens, and their secrets: nobody is written to here.
+fn notify(config: &Config, findings: &mut Findings) {
+    match Notify::open(config, config.listen) {
+        Ok(None) => findings.ok("notify", "nobody is told what happens"),
+        Ok(Some(notify)) => findings.ok("notify", format!("{notify:?} can be written to; `arena notify test` does")),
+        Err(error) => {
+            findings.fault("notify", error.to_string(), "docs/NOTIFICATIONS.md tells what each channel needs")
+        }
     }
 }
 

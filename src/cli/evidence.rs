@@ -103,7 +103,9 @@ fn outcomes(text: &str, args: &EvidenceArgs) -> Result<(Rows, Terms), String> {
 }
 
 fn from_json(text: &str) -> Result<(Rows, Terms, bool), String> {
-    let document: Value = serde_json::from_str(text).map_err(|error| format!("the JSON cannot be read: {error}"))?;
+    let document: Value = serde_json::from_str(text)
+        .or_else(|error| serde_json::from_str(&named(text)).map_err(|_| error))
+        .map_err(|error| format!("the JSON cannot be read: {error}"))?;
     let (list, rest) = match document {
         Value::Array(list) => (Value::Array(list), Value::Object(serde_json::Map::new())),
         Value::Object(mut keys) => {
@@ -122,6 +124,18 @@ fn from_json(text: &str) -> Result<(Rows, Terms, bool), String> {
     Ok((list.iter().enumerate().map(number).collect::<Result<_, _>>()?, terms, has_trials))
 }
 
+/// The words that other programs write into their JSON where no number is, as texts: so the row can be told.
+fn named(text: &str) -> String {
+    ["-Infinity", "Infinity", "NaN"].iter().fold(text.to_owned(), |text, word| {
+        // What is a text already, or the rest of a longer word, stays.
+        let parts: Vec<&str> = text.split(word).collect();
+        parts.iter().skip(1).fold(parts[0].to_owned(), |done, part| {
+            let mark = if done.ends_with(['"', '-']) { "" } else { "\"" };
+            format!("{done}{mark}{word}{mark}{part}")
+        })
+    })
+}
+
 /// Names of the column of outcomes, the first of them that there is.
 const COLUMNS: [&str; 4] = ["x", "r", "outcome", "outcome_r"];
 
@@ -130,15 +144,16 @@ fn from_csv(text: &str) -> Result<(Rows, Terms, bool), String> {
         text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())).filter(|(_, line)| !line.is_empty());
     let Some((first_row, first)) = lines.next() else { return Err("there is no outcome".to_owned()) };
     let separator = [';', '\t', ','].into_iter().find(|mark| first.contains(*mark)).unwrap_or(',');
-    let cells = |line: &str| -> Vec<String> {
-        line.split(separator).map(|cell| cell.trim().trim_matches('"').to_owned()).collect()
-    };
+    let cells = |line: &str| cells(line, separator);
     let header = cells(first);
     let is_header = header.iter().all(|cell| cell.parse::<f64>().is_err());
     let column = match (is_header, header.len()) {
         (true, _) => {
             let named = |name: &&str| header.iter().position(|cell| cell.eq_ignore_ascii_case(name));
             let found = COLUMNS.iter().find_map(named);
+            if let Some(twice) = found.filter(|at| header.iter().filter(|cell| **cell == header[*at]).count() > 1) {
+                return Err(format!("row {first_row}: two columns are called {:?}", header[twice]));
+            }
             // One column is the one, if what stands above it is a name and not an outcome gone wrong.
             found.or_else(|| (header.len() == 1 && is_name(&header[0])).then_some(0)).ok_or_else(|| {
                 if header.len() == 1 {
@@ -153,6 +168,10 @@ fn from_csv(text: &str) -> Result<(Rows, Terms, bool), String> {
     let body = (!is_header).then_some((first_row, first)).into_iter().chain(lines);
     let number = |(row, line): (usize, &str)| {
         let cells = cells(line);
+        // A comma for the decimal point would make two cells of a number.
+        if cells.iter().skip(header.len()).any(|cell| !cell.is_empty()) {
+            return Err(format!("row {row}: {} columns, and {} in row {first_row}", cells.len(), header.len()));
+        }
         let cell = cells.get(column).map_or("", String::as_str);
         match cell.parse::<f64>() {
             Ok(x) => Ok((row, x)),
@@ -161,6 +180,27 @@ fn from_csv(text: &str) -> Result<(Rows, Terms, bool), String> {
         }
     };
     Ok((body.map(number).collect::<Result<_, _>>()?, Terms::default(), false))
+}
+
+/// The cells of a line. What stands in quotation marks is one cell, whatever is in it; two of them are one.
+fn cells(line: &str, separator: char) -> Vec<String> {
+    let mut cells = vec![String::new()];
+    let mut is_quoted = false;
+    let parts: Vec<&str> = line.split('"').collect();
+    for (at, part) in parts.iter().enumerate() {
+        let cell = cells.last_mut().expect("there is one from the beginning");
+        if is_quoted {
+            cell.push_str(part);
+        } else if part.is_empty() && at > 0 && at + 1 < parts.len() {
+            cell.push('"');
+        } else {
+            let mut parts = part.split(separator);
+            cell.push_str(parts.next().unwrap_or_default());
+            cells.extend(parts.map(str::to_owned));
+        }
+        is_quoted = !is_quoted;
+    }
+    cells.iter().map(|cell| cell.trim().to_owned()).collect()
 }
 
 /// Whether a text looks like the name of a column.
@@ -253,6 +293,8 @@ mod tests {
             "\u{feff}closed,R,profit\n2024-01-01,0.5,3\n2024-01-02,-1,-6\n",
             "a;x\n1;0.5\n\n2;-1\n",
             "\"x\"\n\"0.5\"\n\"-1\"",
+            "note,x,y\n\"a, \"\"b\"\", 7\",0.5,3\n,-1,\n",
+            "x\n0.5,\n-1\n",
             "[0.5, -1]",
             "{\"x\": [0.5, -1]}",
         ] {
@@ -283,6 +325,10 @@ mod tests {
             ("1,2\n3,4\n", "row 1: 2 columns and no header"),
             ("{\"x\": [1, \"NaN\"]}", "row 2: \"NaN\" is not a number"),
             ("{\"x\": [1, null]}", "row 2: null is not a number"),
+            ("{\"x\": [1, NaN, \"a\"]}", "row 2: \"NaN\" is not a number"),
+            ("[1, -Infinity]", "row 2: \"-Infinity\" is not a number"),
+            ("x\n1,5\n", "row 2: 2 columns, and 1 in row 1"),
+            ("x,x\n1,5\n", "row 1: two columns are called \"x\""),
             ("{\"x\": 3}", "\"x\" is no list"),
             ("{\"y\": [3]}", "has no \"x\""),
             ("{\"x\": [1], \"flor_r\": 3}", "unknown field `flor_r`"),

@@ -175,7 +175,7 @@ fn running(client: &Client, args: &ExportArgs, format: ExportFormat) -> Result<O
 }
 
 /// Writes beside `path` and renames at the end, so that no half file bears its name.
-fn to_file<T>(path: &Path, write: impl FnOnce(File) -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) fn to_file<T>(path: &Path, write: impl FnOnce(File) -> Result<T, Failure>) -> Result<T, Failure> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".part");
     let partial = PathBuf::from(partial);

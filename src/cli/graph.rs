@@ -144,6 +144,7 @@ mod tests {
             paper: PaperConfig { latency: costs.latency, slippage_points: Decimal(0) },
             store: crate::config::StoreConfig::default(),
             registry: RegistryConfig::default(),
+            notify: crate::config::NotifyConfig::default(),
             ig: IgConfig::default(),
             risk: RiskConfig {
                 max_live_positions: 1,

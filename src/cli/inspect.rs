@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::output::{Align, Columns, Failure, TEXT_WIDTH, UNREACHED, USAGE, number, print, print_json, shorten_name};
-use super::{Client, LeaderboardArgs, ModelArgs, ReachArgs, ReadingArgs, Shared, block_on};
+use super::{Client, LeaderboardArgs, ModelArgs, ReachArgs, ReadingArgs, Shared, TradesArgs, block_on};
 use crate::control::{Control, ModelView};
-use crate::domain::UtcMicros;
+use crate::domain::{Shortfall, UtcMicros};
 use crate::flow::{Board, Explanation, LiveTradeRow, Row, ShortfallRow, State, Statistics, TradeRow, Verdict};
 use crate::store::views::AtRest;
 
@@ -354,8 +354,14 @@ fn statistics_text(told: &Statistics) -> Vec<(&'static str, String)> {
     ]
 }
 
-pub(super) fn trades(shared: &Shared, args: &ModelArgs) -> Result<(), Failure> {
+pub(super) fn trades(shared: &Shared, args: &TradesArgs) -> Result<(), Failure> {
     let arena = Arena::open(&args.reading, shared)?;
+    if args.live {
+        let mut deals = block_on(arena.model(&args.model))?.live;
+        // As paper trades are listed: the oldest first.
+        deals.reverse();
+        return if shared.json { print_json(&deals) } else { print(&live_trades_text(&deals)) };
+    }
     let trades = block_on(arena.trades(&args.model))?;
     if shared.json { print_json(&trades) } else { print(&trades_text(&trades)) }
 }
@@ -393,6 +399,58 @@ pub(super) fn trades_text(trades: &[TradeRow]) -> String {
     let profit: crate::domain::Money = trades.iter().map(|trade| trade.profit).sum();
     writeln!(text, "\n{} trades of {}, net {profit}", trades.len(), shorten_name(trades[0].model.as_str(), 50))
         .expect(WRITES);
+    text
+}
+
+/// Live deals beside their paper twins: where each was opened and closed, and what live made less.
+pub(super) fn live_trades_text(deals: &[LiveTradeRow]) -> String {
+    if deals.is_empty() {
+        return "no live deal yet\n".to_owned();
+    }
+    let mut columns = Columns::new(
+        vec![
+            ("opened", Align::Left),
+            ("side", Align::Left),
+            ("open", Align::Right),
+            ("paper", Align::Right),
+            ("close", Align::Right),
+            ("paper", Align::Right),
+            ("less", Align::Right),
+        ],
+        0,
+    );
+    let or_dash = |level: Option<crate::domain::Price>| level.map_or_else(|| "-".to_owned(), |level| level.to_string());
+    let mut total = Shortfall::default();
+    let mut compared = 0;
+    for deal in deals {
+        if let Some(parts) = deal.shortfall {
+            total += parts;
+            compared += 1;
+        }
+        columns.row(vec![
+            deal.opened.map_or_else(|| deal.status.clone(), to_the_second),
+            deal.direction.word().to_owned(),
+            or_dash(deal.open_level),
+            or_dash(deal.twin_open_level),
+            or_dash(deal.close_level),
+            or_dash(deal.twin_close_level),
+            deal.shortfall.map_or_else(|| "-".to_owned(), |parts| number(Some(parts.whole.as_f64()), 2)),
+        ]);
+    }
+    let mut text = columns.render();
+    let sum = |profit: fn(&LiveTradeRow) -> Option<crate::domain::Money>| {
+        deals.iter().filter_map(profit).sum::<crate::domain::Money>()
+    };
+    let (live, paper) = (sum(|deal| deal.profit), sum(|deal| deal.twin_profit));
+    let name = shorten_name(deals[0].model.as_str(), 50);
+    writeln!(text, "\n{} live deals of {name}\nlive {live}, paper at the live size {paper}", deals.len())
+        .expect(WRITES);
+    if compared > 0 {
+        writeln!(text, "\n{:<16}  {} over {compared} of them", "live less paper", total.whole).expect(WRITES);
+        for (part, money) in total.parts() {
+            writeln!(text, "  {part:<14}  {money}").expect(WRITES);
+        }
+    }
     text
 }
 
@@ -454,4 +512,53 @@ pub(super) fn explanation_text(explanation: &Explanation) -> String {
         writeln!(text, "  {}  {}: {} ({end})", found.time, found.kind, found.text).expect(WRITES);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{CloseReason, Direction};
+
+    #[test]
+    fn live_deals_stand_beside_their_twins_within_eighty_columns() {
+        let deal = |is_over: bool| LiveTradeRow {
+            model: "momentum:lookback=3,threshold=0.00002".into(),
+            deal_reference: "r-1".to_owned(),
+            deal_id: None,
+            status: if is_over { "closed" } else { "sent" }.to_owned(),
+            direction: Direction::Short,
+            size: "0.5".parse().unwrap(),
+            opened: is_over.then(|| "2025-01-07T03:09:01.5Z".parse().unwrap()),
+            open_level: is_over.then(|| "18123.456".parse().unwrap()),
+            stop_level: None,
+            limit_level: None,
+            closed: is_over.then(|| "2025-01-07T03:11:01Z".parse().unwrap()),
+            close_level: is_over.then(|| "18120.456".parse().unwrap()),
+            reason: is_over.then_some(CloseReason::Limit),
+            profit: is_over.then(|| "-12.5".parse().unwrap()),
+            twin_profit: is_over.then(|| "3".parse().unwrap()),
+            twin_open_level: is_over.then(|| "18123.556".parse().unwrap()),
+            twin_close_level: is_over.then(|| "18119.956".parse().unwrap()),
+            shortfall: is_over.then(|| Shortfall {
+                whole: "-15.5".parse().unwrap(),
+                slippage: "-15.5".parse().unwrap(),
+                ..Shortfall::default()
+            }),
+        };
+        let text = live_trades_text(&[deal(true), deal(false)]);
+        for line in text.lines() {
+            assert!(line.chars().count() <= TEXT_WIDTH, "{line}");
+        }
+        for part in [
+            "2025-01-07T03:09:01Z  short  18123.456  18123.556  18120.456  18119.956  -15.50",
+            "sent                  short          -          -          -          -       -",
+            "2 live deals of momentum:lookback=3,threshold=0.00002",
+            "live -12.5, paper at the live size 3",
+            "live less paper   -15.5 over 1 of them",
+            "  slippage        -15.5",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+        assert_eq!(live_trades_text(&[]), "no live deal yet\n");
+    }
 }

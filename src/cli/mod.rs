@@ -21,6 +21,7 @@ mod man;
 mod mlflow;
 mod models;
 mod narrate;
+mod notify;
 mod operate;
 pub mod output;
 mod ready;
@@ -141,8 +142,8 @@ pub enum Command {
     Leaderboard(LeaderboardArgs),
     /// Show all about one model
     Show(ModelArgs),
-    /// List the closed trades of one model
-    Trades(ModelArgs),
+    /// List the closed trades of one model, or its live deals beside their paper twins
+    Trades(TradesArgs),
     /// Show what a model still lacks to trade for real, and how long that may take
     Explain(ModelArgs),
     /// Let a model that has passed trade for real
@@ -153,13 +154,16 @@ pub enum Command {
     Retire(LifecycleArgs),
     /// Close all live positions and stop live dealing
     Halt(DealingArgs),
-    /// Let live dealing go on
+    /// Let live dealing go on; refused while a deal is in doubt or the books differ
     Resume(DealingArgs),
     /// Spend more alpha: audited, for an arena whose slots are used up
     #[command(subcommand)]
     Budget(BudgetCommand),
     /// Make a running arena read its configuration again
     Reload(ReachArgs),
+    /// Try the channels that tell what happens: webhook, mail, Telegram
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Write a table of the journal as CSV or Parquet
     Export(ExportArgs),
     /// Show quotes, bars, predictions and trades as they come
@@ -304,6 +308,19 @@ pub struct ModelArgs {
     pub reading: ReadingArgs,
 }
 
+/// `arena trades`.
+#[derive(Args, Clone, Debug)]
+pub struct TradesArgs {
+    /// Its name, or its ticket name@version#hash8
+    pub model: String,
+    /// The live deals, each beside its paper twin: the last 200 of the arena
+    #[arg(long)]
+    pub live: bool,
+    /// Which arena.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
 /// `arena promote`.
 #[derive(Args, Clone, Debug)]
 pub struct PromoteArgs {
@@ -351,6 +368,13 @@ pub enum BudgetCommand {
     Open(DealingArgs),
 }
 
+/// `arena notify`.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum NotifyCommand {
+    /// Send one test message to each channel of [notify]
+    Test,
+}
+
 /// The shells that completions exist for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
@@ -382,10 +406,23 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let is_json = cli.shared.json;
+    if let Err(error) = block_on(async { Ok(outlive_file_limit()?) }) {
+        return error.report(is_json);
+    }
     match dispatch(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(is_json),
     }
+}
+
+/// "File size limit exceeded", on Linux and the BSDs.
+const SIGXFSZ: i32 = 25;
+
+/// Once heard, a file that may grow no further (`ulimit -f`) is an error of its write instead of a sudden death.
+fn outlive_file_limit() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // The handler stays when the listener goes.
+    signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
 /// What clap says in a paragraph, a list and a hint, as one sentence.
@@ -399,13 +436,14 @@ fn usage_sentence(error: &clap::Error) -> String {
 fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let shared = &cli.shared;
     match cli.command {
-        // These six tell their own exit code: a faulty file, a cut feed and a stopped run differ.
+        // These seven tell their own exit code: a faulty file, a cut feed and a stopped run differ.
         Command::Demo(args) => return demo::demo(shared, &args),
         Command::Check => return run::check(shared),
         Command::Doctor => return doctor::doctor(shared),
         Command::Run(args) => return run::run(shared, &args),
         Command::Replay(args) => return run::replay(shared, &args),
         Command::Resample(args) => return run::resample(shared, &args),
+        Command::Notify(NotifyCommand::Test) => return notify::test(shared),
 
         Command::Init => init::init(shared),
         Command::Fetch(command) => fetch::fetch(shared, &command),

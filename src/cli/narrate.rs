@@ -149,6 +149,8 @@ mod tests {
             reason: is_closed.then_some(CloseReason::Limit),
             profit: is_closed.then(|| "2".parse().unwrap()),
             twin_profit: is_closed.then(|| "2".parse().unwrap()),
+            twin_open_level: is_closed.then(|| "1.2499".parse().unwrap()),
+            twin_close_level: is_closed.then(|| "1.2519".parse().unwrap()),
             shortfall: None,
         }
     }

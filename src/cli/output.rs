@@ -53,9 +53,8 @@ impl Failure {
         }
         if is_json {
             let document = json!({ "error": self.message, "candidates": self.candidates });
-            if let Err(e) = print(&format!("{document:#}\n")) {
-                return e.code;
-            }
+            // Where nobody takes the document, the sentence and the code still say that it failed.
+            drop(print(&format!("{document:#}\n")));
         }
         complain(&self.message);
         self.code
@@ -98,9 +97,10 @@ impl From<io::Error> for Failure {
 /// Code [`DONE`] and no message where the reader has gone, else [`FAILED`].
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => error.into(),
+        _ => Failure::new(FAILED, format!("standard output cannot be written: {error}")),
+    })
 }
 
 /// Writes one JSON document to standard output.

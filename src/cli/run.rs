@@ -24,6 +24,7 @@ use crate::feed::session::Session;
 use crate::feed::synthetic::Synthetic;
 use crate::feed::{self, Feed, FeedError, Input};
 use crate::flow::{Change, State};
+use crate::notify::Notify;
 use crate::registry::Registry;
 use crate::registry::mlflow::{self, Champions};
 use crate::server;
@@ -48,6 +49,8 @@ pub(super) fn check(shared: &Shared) -> Result<u8, Failure> {
 pub(super) fn resample(shared: &Shared, args: &ResampleArgs) -> Result<u8, Failure> {
     match super::resample::run(args, shared.json, shared.quiet) {
         Ok(()) => Ok(DONE),
+        // A reader that went away has what it wanted.
+        Err(error) if error.exit_code() == DONE => Ok(DONE),
         Err(error) => Err(Failure::new(error.exit_code(), error.to_string())),
     }
 }
@@ -135,6 +138,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
     ig::refuse_unclear_money(&ready.config, args.live)?;
     start_log(shared);
     let serving = serving(ready.config.listen, &ready.config.arena.data)?;
+    let notify = Notify::open(&ready.config, serving.listener.local_addr()?)?;
     let store = Sled::open(&ready.config.arena.data.join("store"), ready.config.arena.disk_floor_mb)?;
     metrics::watch_disk(store.path(), ready.config.arena.disk_floor_mb);
     let ready = ready.pinned(shared, &store)?;
@@ -198,6 +202,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         on_tick: None,
         clock,
         abroad,
+        notify,
         config: Arc::new(ready.config),
     });
     if let Some(line) = line {
@@ -392,6 +397,7 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         on_tick: None,
         clock: None,
         abroad: None,
+        notify: None,
         config: Arc::new(config),
     })?;
     if outcome.ending == app::Ending::Told {

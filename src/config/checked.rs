@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::notify::NotifyConfig;
 use crate::domain::{Candidate, Costs, Epic, EpicIdx, Market, Micros, Money, Resolution, RiskUnit, Size};
 
 /// A whole configuration without a fault.
@@ -33,6 +34,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// `[registry]`.
     pub registry: RegistryConfig,
+    /// `[notify]`.
+    pub notify: NotifyConfig,
     /// `[[models]]`, sweeps expanded, in written order.
     pub candidates: Vec<Candidate>,
     /// References to trained versions that do not say exactly which, and what they led to: an arena keeps to it.

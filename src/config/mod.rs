@@ -11,6 +11,7 @@
 mod canonical;
 mod checked;
 mod models;
+mod notify;
 mod outside;
 mod problem;
 mod promotion;
@@ -25,6 +26,7 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 pub use checked::*;
+pub use notify::{EmailConfig, NOTIFY_VARIABLES, NotifyConfig, NotifyEvent, SmtpSecurity, render_template};
 pub use outside::{Nothing, Pinned, Places, Program, Resolver, TrainedVersion, not_in_registry, pins_of};
 pub use problem::Problem;
 pub use raw::{KEYS, Key, Otherwise, reference_markdown};
@@ -185,6 +187,7 @@ fn checked_config(
     let promotion = promotion::promotion(root, faults);
     let registry = settings::registry(root, base_dir, faults);
     let store = settings::store(root, faults);
+    let notify = notify::notify(root, faults);
     settings::unbuilt(root, faults);
     let quotes = feed.as_ref().map(|feed| settings::place_quotes(feed, &markets, faults));
     let places = arena.as_ref().map(|arena| Places {
@@ -228,6 +231,7 @@ fn checked_config(
             promotion: promotion?,
             store: store?,
             registry: registry?,
+            notify: notify?,
             candidates: expanded.candidates,
             pins: expanded.pins,
             warmups: expanded.warmups,

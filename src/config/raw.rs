@@ -166,6 +166,20 @@ pub const KEYS: &[Key] = &[
     // Other parts to come.
     key("registry", "mlflow", "text", "", "\"\", or http://HOST:PORT or https://HOST:PORT", Value("\"\""), "The MLflow server: trainings are logged to it, `model = \"mlflow:…\"` is fetched from it, and the alias `champion` is kept there. Empty: that of MLFLOW_TRACKING_URI, else none. Name and password, or a token, stand in the variables that MLflow's own client reads."),
     key("registry", "onnxruntime", "path", "", "\"\", or a library", Value("\"\""), "The library of ONNX Runtime (libonnxruntime.so), for models in the ONNX format; relative to the configuration file. Empty: that of ORT_DYLIB_PATH, else none. Needs the cargo feature `onnx`."),
+    // [notify]
+    key("notify", "events", "list of texts", "", "of the default's words", Value("[\"eligible\", \"promotion\", \"demotion\", \"retirement\", \"suspension\", \"halt\", \"resume\", \"break\", \"outage\"]"), "What is told."),
+    key("notify", "webhook", "address", "", "\"\", http(s)://…, or \"$NAME\"", Value("\"\""), "Gets every message as a JSON `POST`; `$NAME`: the variable of the environment that holds an address which is itself a secret. A bearer token comes from ARENA_WEBHOOK_TOKEN."),
+    key("notify", "telegram", "text", "", "\"\", or a chat", Value("\"\""), "The chat that a Telegram bot writes to. The bot's token comes from ARENA_TELEGRAM_TOKEN."),
+    key("notify", "telegram_url", "address", "", "http to this machine, or https", Value("\"https://api.telegram.org\""), "Where the Bot API is."),
+    key("notify", "smtp", "address", "", "\"\", smtps://HOST:PORT or smtp://HOST:PORT", Value("\"\""), "The mail server: `smtps` with TLS, `smtp` with STARTTLS, on this machine without. Name and password come from ARENA_SMTP_USER and ARENA_SMTP_PASSWORD."),
+    key("notify", "email_from", "text", "", "a mail address", Value("\"\""), "Who writes; required with `smtp`."),
+    key("notify", "email_to", "list of texts", "", "up to 100 mail addresses", Value("[]"), "Who reads; required with `smtp`."),
+    key("notify", "subject", "template", "", "docs/NOTIFICATIONS.md tells its variables", Value("\"[{{ arena }} {{ environment }}] {{ summary }}\""), "The first line of a message, and the subject of a mail."),
+    key("notify", "text", "template", "", "docs/NOTIFICATIONS.md tells its variables", Value("\"{{ summary }}{% if reason %}\\n{{ reason }}{% endif %}{% if amounts %}\\n{{ amounts }}{% endif %}\\n{{ time }}{% if page %}\\n{{ page }}{% endif %}\""), "The text of a message."),
+    key("notify", "burst", "whole number", "messages", "1 to 1000", Value("10"), "How many go to a channel within `digest_every`; what comes beyond is counted and told in one message at its end."),
+    key("notify", "digest_every", "length of time", "", "1s to 1d", Value("\"10m\""), "See `burst`."),
+    key("notify", "give_up", "length of time", "", "1ms to 1d", Value("\"1h\""), "How long a delivery that fails is tried again."),
+    key("notify", "page", "address", "", "\"\", or http(s)://…", Value("\"\""), "The page's address in messages; empty: that of `server.listen`."),
     unbuilt("mirror", "sql", "\"\"", "the SQL mirror"),
     unbuilt("cluster", "nats", "\"\"", "several machines over NATS"),
     // [[models]]
@@ -212,6 +226,11 @@ const TABLES: &[(&str, &str, &str)] = &[
     ("risk", "[risk]", "What binds live dealing, and never the paper."),
     ("promotion", "[promotion]", "Who trades live. A change of a key marked * opens a new budget of evidence."),
     ("registry", "[registry]", "Where trained models are kept beside the local folder."),
+    (
+        "notify",
+        "[notify]",
+        "Who is told of what while `arena run` goes on (docs/NOTIFICATIONS.md). Nobody is where no channel is named; replays and `arena demo` tell nobody.",
+    ),
     ("mirror", "[mirror]", "A copy of the records in a database."),
     ("cluster", "[cluster]", "More than one machine."),
     ("models[]", "[[models]]", "One for each rule or trained model. At least one."),
@@ -271,7 +290,7 @@ pub fn reference_markdown() -> String {
          number of millionths of a price.\n\n\
          The configuration hash in the journal covers every key that can change a result. It leaves out \
          `arena.models_per_host`, `arena.arbiters`, `arena.data`, `arena.models`, `arena.model_deadline`, \
-         `arena.disk_floor_mb`, all of `[store]`, `feed.speed`, `feed.record`, the paths of `feed.quotes`, `bars.grace`, `ig.rest_url` and `server.listen`; \
+         `arena.disk_floor_mb`, all of `[store]` and `[notify]`, `feed.speed`, `feed.record`, the paths of `feed.quotes`, `bars.grace`, `ig.rest_url` and `server.listen`; \
          all of `[ig]` where quotes come from elsewhere.\n",
     );
     for (table, header, about) in TABLES {

@@ -155,7 +155,14 @@ fn fixed(config: &Config) -> Vec<(&'static str, &'static str, String)> {
             config.registry.onnxruntime.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
         ),
         ("server.listen", "the server is listening", config.listen.to_string()),
+        ("notify", "the channels are open", notify(config)),
     ]
+}
+
+/// What a reload can tell of `[notify]`: that it is another one.
+fn notify(config: &Config) -> String {
+    let hash = canonical::hash(&format!("{:?}", config.notify)).hex();
+    format!("as of {}", &hash[..8])
 }
 
 fn markets(old: &Config, new: &Config, d: &mut Difference) {

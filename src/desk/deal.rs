@@ -156,6 +156,8 @@ impl BookDeal {
             reason: self.closed.map(|(_, _, reason, _)| reason),
             profit: self.closed.map(|(.., profit)| profit),
             twin_profit: self.twin_profit(),
+            twin_open_level: self.twin_levels().map(|(open, _)| open),
+            twin_close_level: self.twin_levels().map(|(_, close)| close),
             shortfall: self.shortfall,
         }
     }

@@ -238,7 +238,12 @@ impl Desk {
         }
         self.look_up(time, ctx).await;
         if let Some(deal) = self.book.alive().find(|deal| deal.is_in_doubt()) {
-            return Err(format!("the outcome of deal {} is still unknown", deal.reference));
+            let reference = &deal.reference;
+            // Whatever was dealt next could double it.
+            return Err(format!(
+                "the outcome of deal {reference} is still unknown: resume once the broker tells it (docs/RUNBOOK.md, \
+                 unknown_outcome)"
+            ));
         }
         self.settle_breaks(time, reason, ctx).await?;
         self.record(DeskEntry::Resumed { time, reason: reason.to_owned() });

@@ -87,6 +87,11 @@ impl BookDeal {
         Some(self.paper()?.profit_at(self.size))
     }
 
+    /// Where the paper twin was opened and closed.
+    pub(super) fn twin_levels(&self) -> Option<(Price, Price)> {
+        self.twin.map(|twin| (twin.open_level, twin.close_level))
+    }
+
     fn paper(&self) -> Option<PaperSide> {
         let twin = self.twin?;
         Some(PaperSide {

@@ -40,6 +40,12 @@ pub struct LiveTradeRow {
     pub profit: Option<Money>,
     /// What its paper twin made of the same signal, scaled to the live size.
     pub twin_profit: Option<Money>,
+    /// Where its paper twin was opened, once that is over.
+    #[serde(default)]
+    pub twin_open_level: Option<Price>,
+    /// Where its paper twin was closed.
+    #[serde(default)]
+    pub twin_close_level: Option<Price>,
     /// Live less paper, in parts, once both are over.
     #[serde(default)]
     pub shortfall: Option<Shortfall>,

@@ -119,7 +119,8 @@ pub fn verify(records: impl Iterator<Item = String>) -> Result<VerifyReport, Ver
         let body = field("body")?;
         let hash = field("hash")?.as_str().ok_or_else(|| malformed("hash is no text".to_owned()))?;
         if hex(signed_text(seq, prev, body).as_bytes()) != hash {
-            return Err(VerifyError::Altered { seq });
+            // By its place: what it calls itself may be what was altered.
+            return Err(VerifyError::Altered { seq: expected });
         }
         match seq.cmp(&expected) {
             std::cmp::Ordering::Greater => return Err(VerifyError::Missing { expected, got: seq }),

@@ -396,7 +396,7 @@ fn basis_points(ratio: f64) -> f64 {
 fn predictions(said: &[PredictionRow]) -> Option<Predictions> {
     let mut pairs: Vec<(f64, f64)> = said
         .iter()
-        .filter_map(|row| Some((basis_points(row.y_pred?), basis_points(row.y_true?))))
+        .filter_map(|row| Some((basis_points(row.expected()?), basis_points(row.y_true?))))
         .filter(|(predicted, actual)| predicted.is_finite() && actual.is_finite())
         .collect();
     if pairs.is_empty() {
@@ -437,7 +437,7 @@ fn distances(said: &[PredictionRow], trades: &[Trade]) -> Vec<DistanceGroup> {
         said.iter().filter_map(|row| Some((row.distance.filter(|d| d.is_finite())?, row))).collect();
     known.sort_by(|a, b| a.0.total_cmp(&b.0));
     let group = |group: &[(f64, &PredictionRow)]| {
-        let wrong = group.iter().filter_map(|(_, row)| Some((row.y_true? - row.y_pred?).abs() * 1e4));
+        let wrong = group.iter().filter_map(|(_, row)| Some((row.y_true? - row.expected()?).abs() * 1e4));
         let wrong = Moments::of(&wrong.collect::<Vec<_>>());
         let acted = group.iter().filter(|(_, row)| row.acted);
         let results = acted.filter_map(|(_, row)| by_close.get(&row.time).copied());
@@ -458,6 +458,8 @@ fn distances(said: &[PredictionRow], trades: &[Trade]) -> Vec<DistanceGroup> {
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::Direction;
+
     use super::*;
 
     #[test]
@@ -494,16 +496,18 @@ mod tests {
     #[test]
     fn honest_predictions_have_a_slope_of_one() {
         let row = |k: u32| {
+            // What it expects of its own side: a short predicts the inverse.
             let predicted = 1.0 + f64::from(k % 21) * 1e-5;
+            let is_short = k.is_multiple_of(3);
             PredictionRow {
                 model: "m".into(),
                 ticket: String::new(),
                 epic: String::new(),
                 time: UtcMicros(i64::from(k)),
-                signal: None,
+                signal: is_short.then_some(Direction::Short),
                 acted: false,
                 abstained: k.is_multiple_of(4),
-                y_pred: Some(predicted),
+                y_pred: Some(if is_short { predicted.recip() } else { predicted }),
                 distance: Some(f64::from(k % 7)),
                 y_true: Some(predicted + if k.is_multiple_of(2) { 1e-4 } else { -1e-4 }),
             }

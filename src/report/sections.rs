@@ -23,8 +23,9 @@ pub(super) fn predictions(report: &Report, html: &mut String) {
         return;
     }
     html.push_str(&note(
-        "Predicted against actual move, in basis points: means of tenths of the predictions with two standard errors. On \
-         the dashed line a prediction is as large as what came of it; a flat row of dots means that it says nothing.",
+        "Predicted against actual move of its own side (a short inverted), in basis points: means of tenths of the \
+         predictions with two standard errors. On the dashed line a prediction is as large as what came of it; a flat \
+         row of dots means that it says nothing.",
     ));
     html.push_str("<div class=\"two\">");
     for (at, focus, told) in told {

@@ -568,6 +568,8 @@ fn schemas() -> Value {
             ("reason", or_null("CloseReason")),
             ("profit", or_null("Decimal")),
             ("twin_profit", or_null("Decimal")),
+            ("twin_open_level", or_null("Decimal")),
+            ("twin_close_level", or_null("Decimal")),
             ("shortfall", or_null("Shortfall")),
         ]),
     );
@@ -624,7 +626,8 @@ fn schemas() -> Value {
             ("bad_quotes", tuple(&["string", "integer"])),
             ("bars", tuple(&["string", "string", "integer"])),
             ("rounds", count()),
-            ("round_micros", count()),
+            ("fault", text_or_null()),
+            ("notify_fault", text_or_null()),
             ("is_recording", flag()),
             ("fault", text_or_null()),
         ]),

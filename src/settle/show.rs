@@ -64,6 +64,7 @@ impl Settlement {
                 round_micros: self.round_micros,
                 is_recording: self.is_recording(),
                 fault: self.recording_fault.clone(),
+                notify_fault: None,
             },
             is_done: self.head.is_done,
         }

@@ -590,18 +590,34 @@ pub fn encode_seat(entry: &SeatEntry, out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where the bytes are no whole entries of this version.
-pub fn decode<T: DeserializeOwned>(lane: Lane, mut block: &[u8]) -> Result<Vec<T>, StoreError> {
-    let corrupt = |why: String| StoreError::Corrupt { lane: format!("{lane:?}"), why };
+pub fn decode<T: DeserializeOwned>(lane: Lane, block: &[u8]) -> Result<Vec<T>, StoreError> {
     let mut entries = Vec::new();
+    each(lane, block, |entry, _| entries.push(entry))?;
+    Ok(entries)
+}
+
+/// The same, each with the number of bytes up to its end.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_placed<T: DeserializeOwned>(lane: Lane, block: &[u8]) -> Result<Vec<(T, usize)>, StoreError> {
+    let mut entries = Vec::new();
+    each(lane, block, |entry, left| entries.push((entry, block.len() - left)))?;
+    Ok(entries)
+}
+
+/// Hands every entry on, with the number of bytes behind it.
+fn each<T: DeserializeOwned>(lane: Lane, mut block: &[u8], mut take: impl FnMut(T, usize)) -> Result<(), StoreError> {
+    let corrupt = |why: String| StoreError::Corrupt { lane: format!("{lane:?}"), why };
     while let Some((version, rest)) = block.split_first() {
         if *version != VERSION {
             return Err(corrupt(format!("version {version} is not {VERSION}")));
         }
         let (entry, rest) = postcard::take_from_bytes(rest).map_err(|e| corrupt(e.to_string()))?;
-        entries.push(entry);
+        take(entry, rest.len());
         block = rest;
     }
-    Ok(entries)
+    Ok(())
 }
 
 /// Every entry of a lane, from its beginning.

@@ -24,7 +24,6 @@
 //! of its own until [`Store::flush`]; a crash before that loses the last commits, each as a whole. Its timed flusher is
 //! off: what is durable when is decided by the arena.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -49,9 +48,9 @@ const LAYOUT: u8 = 1;
 /// What sled names the file of its data.
 const DATA_FILE: &str = "db";
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
-/// Blocks are cut near this length. A leaf of sled holds up to 16 values and becomes a file of its own beyond 128 kB,
-/// each with its own fsync, so that larger blocks would cost more than they save.
-const BLOCK_BYTES_MAX: usize = 6 * 1024;
+/// A slot is packed to about this length. A leaf of sled holds up to 16 values and becomes a file of its own beyond
+/// 128 kB, each with its own fsync, so that larger ones would cost more than they save.
+const SLOT_BYTES_MAX: usize = 6 * 1024;
 /// A tail of this length becomes a block.
 const TAIL_BYTES_MAX: usize = 4 * 1024;
 /// An epoch ends before it needs more slots than this,
@@ -209,15 +208,15 @@ impl Sled {
         Ok(Self { db, path: dir.to_owned(), disk_floor_mb, lanes, counts, epoch_bytes, growth })
     }
 
-    /// Writes the tail of `lane` and `bytes` after it as blocks; returns the number of the next one.
+    /// Writes the tail of `lane` and `bytes` after it as a block; returns the number of the next one.
     fn seal(&self, lane: Lane, bytes: &[u8], batch: &mut sled::Batch) -> u64 {
-        let (mut number, tail) = self.lanes.get(&lane).map_or((0, &[][..]), |state| (state.next, &state.tail));
-        let whole = if tail.is_empty() { Cow::Borrowed(bytes) } else { Cow::Owned([tail, bytes].concat()) };
-        for block in blocks_of(&whole) {
-            batch.insert(lane_key(lane, number), block);
-            number += 1;
+        let (number, tail) = self.lanes.get(&lane).map_or((0, &[][..]), |state| (state.next, &state.tail));
+        let block = if tail.is_empty() { bytes.to_vec() } else { [tail, bytes].concat() };
+        if block.is_empty() {
+            return number;
         }
-        number
+        batch.insert(lane_key(lane, number), block);
+        number + 1
     }
 
     /// Puts the blocks and slots of what is `appended` into `batch`.
@@ -233,7 +232,7 @@ impl Sled {
             }
         }
         let mut counts = self.counts;
-        let values = pack(counts.epoch, &outcome.runs, BLOCK_BYTES_MAX);
+        let values = pack(counts.epoch, &outcome.runs, SLOT_BYTES_MAX);
         let mut epoch_bytes = self.epoch_bytes + values.iter().map(Vec::len).sum::<usize>();
         let most = EPOCH_BYTES + EPOCH_BYTES_PER_LANE * self.lanes.len();
         if counts.slots + values.len() as u64 > SLOTS_MAX || epoch_bytes > most {
@@ -493,58 +492,9 @@ fn record_key(name: &str) -> Vec<u8> {
     key
 }
 
-/// Cuts a run of whole entries into blocks of whole entries; what does not look like entries stays in one piece.
-fn blocks_of(bytes: &[u8]) -> Vec<&[u8]> {
-    let mut blocks = Vec::new();
-    let (mut from, mut at) = (0, 0);
-    while at < bytes.len() {
-        let length = bytes[at..].first_chunk::<4>().map(|head| u32::from_le_bytes(*head) as usize);
-        let end = length.and_then(|length| at.checked_add(4)?.checked_add(length)).filter(|end| *end <= bytes.len());
-        let Some(end) = end else { return vec![bytes] };
-        if end - from > BLOCK_BYTES_MAX && at > from {
-            blocks.push(&bytes[from..at]);
-            from = at;
-        }
-        at = end;
-    }
-    if from < bytes.len() {
-        blocks.push(&bytes[from..]);
-    }
-    blocks
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn entry(length: u32) -> Vec<u8> {
-        let mut bytes = length.to_le_bytes().to_vec();
-        bytes.resize(4 + length as usize, 7);
-        bytes
-    }
-
-    #[test]
-    fn blocks_are_cut_between_entries_alone() {
-        let small: Vec<u8> = (0..1_000).flat_map(|_| entry(30)).collect();
-        let blocks = blocks_of(&small);
-        assert_eq!(blocks.concat(), small);
-        assert!(blocks.len() > 4, "{} blocks", blocks.len());
-        for block in &blocks {
-            assert!(block.len() <= BLOCK_BYTES_MAX && block.len() % 34 == 0, "{}", block.len());
-        }
-
-        let large = [entry(10), entry(100_000), entry(10)].concat();
-        let lengths: Vec<_> = blocks_of(&large).iter().map(|block| block.len()).collect();
-        assert_eq!(lengths, [14, 100_004, 14]);
-    }
-
-    #[test]
-    fn what_is_no_entry_stays_in_one_piece() {
-        for bytes in [&b"abc"[..], b"\xff\xff\xff\xff\x01", &[entry(9_000), b"x".to_vec()].concat()] {
-            assert_eq!(blocks_of(bytes), [bytes]);
-        }
-        assert!(blocks_of(b"").is_empty());
-    }
 
     #[test]
     fn a_store_whose_making_was_cut_short_anywhere_is_made_again() {
@@ -567,13 +517,5 @@ mod tests {
         fs::write(dir.path().join("conf"), &settings[..settings.len() / 2]).unwrap();
         Sled::open(dir.path(), 0).unwrap_err();
         assert!(dir.path().join("conf").exists(), "nothing is thrown away");
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_cut_concatenates_to_the_same(lengths in proptest::collection::vec(0u32..9_000, 0..20)) {
-            let bytes: Vec<u8> = lengths.into_iter().flat_map(entry).collect();
-            proptest::prop_assert_eq!(blocks_of(&bytes).concat(), bytes);
-        }
     }
 }

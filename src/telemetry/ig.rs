@@ -9,8 +9,51 @@ use metrics::{counter, gauge, histogram};
 /// When the last price of each market came, by the steady clock: its age is told at each scrape.
 static LAST_PRICES: Mutex<BTreeMap<String, Instant>> = Mutex::new(BTreeMap::new());
 
+/// Since when the connection is out of order, by the steady clock.
+static OUTAGE: Mutex<Outage> = Mutex::new(Outage { stream_down: None, unanswered: None });
+
+struct Outage {
+    stream_down: Option<Instant>,
+    /// Since when, and how many requests in a row.
+    unanswered: Option<(Instant, u32)>,
+}
+
+/// How the connection to IG is at this moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// How long the stream has been down; `None`: it is up, or there is none.
+    pub stream_down_for: Option<Duration>,
+    /// How long no request has been answered; `None`: the last one was, or there was none.
+    pub unanswered_for: Option<Duration>,
+    /// How many requests in a row.
+    pub unanswered: u32,
+}
+
+fn outage() -> std::sync::MutexGuard<'static, Outage> {
+    OUTAGE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How the connection to IG is at this moment.
+#[must_use]
+pub fn link() -> Link {
+    let outage = outage();
+    Link {
+        stream_down_for: outage.stream_down.map(|since| since.elapsed()),
+        unanswered_for: outage.unanswered.map(|(since, _)| since.elapsed()),
+        unanswered: outage.unanswered.map_or(0, |(_, n)| n),
+    }
+}
+
 /// A request to IG is over; `endpoint` is the first part of its path, `outcome` one word.
 pub fn request_done(endpoint: &'static str, outcome: &'static str, took: Duration) {
+    {
+        let mut outage = outage();
+        match (outcome, &mut outage.unanswered) {
+            ("unanswered" | "not_sent", Some((_, n))) => *n = n.saturating_add(1),
+            ("unanswered" | "not_sent", none) => *none = Some((Instant::now(), 1)),
+            (_, last) => *last = None,
+        }
+    }
     histogram!("arena_ig_request_duration_seconds", "endpoint" => endpoint, "outcome" => outcome)
         .record(took.as_secs_f64());
 }
@@ -23,6 +66,10 @@ pub fn allowance(name: &'static str, left: i64, whole: i64) {
 
 /// The stream of an account is up, or down.
 pub fn stream_is(account: &str, is_up: bool) {
+    {
+        let mut outage = outage();
+        outage.stream_down = if is_up { None } else { outage.stream_down.or_else(|| Some(Instant::now())) };
+    }
     gauge!("arena_ig_stream_up", "account" => account.to_owned()).set(f64::from(u8::from(is_up)));
 }
 

@@ -148,6 +148,49 @@ pub fn aliases_failed() {
     counter!("arena_mlflow_alias_changes_total", "result" => "failed").increment(1);
 }
 
+/// A channel is open: what is counted of it begins at nothing, so that a first failure is seen as one.
+pub fn notify_opened(channel: &'static str) {
+    notify_up(channel, true);
+    for result in ["delivered", "failed", "retried"] {
+        counter!("arena_notify_messages_total", "channel" => channel, "result" => result).absolute(0);
+    }
+    notify_digested(channel, 0);
+}
+
+/// Whether the last message to a channel was delivered.
+pub fn notify_up(channel: &'static str, is_up: bool) {
+    gauge!("arena_notify_up", "channel" => channel).set(f64::from(u8::from(is_up)));
+}
+
+/// A message was delivered.
+pub fn notify_sent(channel: &'static str) {
+    notify_messages(channel, "delivered");
+}
+
+/// A message was given up.
+pub fn notify_failed(channel: &'static str) {
+    notify_messages(channel, "failed");
+}
+
+/// A message was not delivered and will be tried again.
+pub fn notify_retried(channel: &'static str) {
+    notify_messages(channel, "retried");
+}
+
+fn notify_messages(channel: &'static str, result: &'static str) {
+    counter!("arena_notify_messages_total", "channel" => channel, "result" => result).increment(1);
+}
+
+/// So many events were told in one message.
+pub fn notify_digested(channel: &'static str, events: u64) {
+    counter!("arena_notify_digested_events_total", "channel" => channel).increment(events);
+}
+
+/// So many events wait to be told.
+pub fn notify_queued(channel: &'static str, events: u64) {
+    gauge!("arena_notify_waiting_events", "channel" => channel).set(events as f64);
+}
+
 /// The server answered; `route` is the pattern and never the path that was asked for.
 pub(crate) fn request_answered(route: String, method: &'static str, code: u16) {
     counter!("arena_http_requests_total", "route" => route, "method" => method, "code" => code.to_string())
@@ -256,6 +299,10 @@ mod tests {
         books_compared(1, 0);
         request_answered("/".to_owned(), "GET", 200);
         aliases_settled(1, 0);
+        notify_up("webhook", true);
+        notify_sent("webhook");
+        notify_digested("webhook", 3);
+        notify_queued("webhook", 0);
         ig::request_done("positions", "ok", Duration::from_millis(80));
         ig::allowance("trading", 97, 98);
         ig::stream_is("ABC12", true);

@@ -137,6 +137,11 @@ metrics! {
     Process Counter "arena_mlflow_alias_changes_total" ["result"] "" "Changes of the alias champion in MLflow: done or failed";
     Process Gauge "arena_mlflow_aliases_pending" [] "" "Aliases in MLflow that are not yet where the live versions are";
 
+    Process Gauge "arena_notify_up" ["channel"] "" "1 while the last message to the channel was delivered, 0 since one was not";
+    Process Counter "arena_notify_messages_total" ["channel", "result"] "" "Messages delivered, given up (failed), and tries that were put off (retried)";
+    Process Counter "arena_notify_digested_events_total" ["channel"] "" "Events told together in one message, since there were more than [notify] burst";
+    Process Gauge "arena_notify_waiting_events" ["channel"] "" "Events that wait to be told";
+
     Process Counter "arena_http_requests_total" ["route", "method", "code"] "" "Requests answered, by route pattern";
     Process Counter "arena_http_unauthorized_total" [] "" "Commands refused for want of the token";
     Process Gauge "arena_http_event_clients" [] "" "Readers of the event stream";

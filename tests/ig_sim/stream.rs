@@ -384,6 +384,43 @@ fn a_new_bind_takes_the_session_over() {
 }
 
 #[test]
+fn a_socket_can_be_polled_too() {
+    let (sim, client) = ready();
+    let mut stream = client.socket(Some("TLCP-2.5.0.lightstreamer.com"));
+    let password = format!("CST-{}%7CXST-{}", client.get_header("CST"), client.get_header("X-SECURITY-TOKEN"));
+    stream.send(&format!(
+        "create_session\r\nLS_polling=true&LS_polling_millis=20&LS_idle_millis=0&LS_reduce_head=true&LS_password={password}"
+    ));
+    assert!(stream.line().starts_with("CONOK,"));
+    assert_eq!(stream.line(), "LOOP,20", "nothing waits, and there is no idle time to wait in");
+    stream.add(1, "DISTINCT", &format!("CHART:{FTSE}:TICK"), "BID", "&LS_ack=false");
+    assert!(stream.is_silent(), "between two polls");
+    sim.quote(FTSE, price("9703"), price("9710")).unwrap();
+    stream.send("bind_session\r\nLS_polling=true&LS_idle_millis=5000&LS_reduce_head=true");
+    assert!(stream.line().starts_with("CONOK,"));
+    let lines: Vec<String> = (0..4).map(|_| stream.line()).collect();
+    assert_eq!(lines, ["SUBOK,1,1,1", "CONF,1,unlimited,filtered", "U,1,1,9703", "LOOP,0"]);
+    sim.quote(FTSE, price("9704"), price("9711")).unwrap();
+    assert!(stream.is_silent(), "what comes between two polls waits for the next");
+    let begun = std::time::Instant::now();
+    for (idle, told) in [(5_000, Some("U,1,1,9704")), (300, None)] {
+        stream.send(&format!("bind_session\r\nLS_polling=true&LS_idle_millis={idle}&LS_reduce_head=true"));
+        assert!(stream.line().starts_with("CONOK,"));
+        if let Some(told) = told {
+            assert_eq!(stream.line(), told);
+        }
+        assert_eq!(stream.line(), "LOOP,0");
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
+    // And the next bind may stream.
+    stream.send("bind_session\r\nLS_reduce_head=true&LS_send_sync=false");
+    assert!(stream.line().starts_with("CONOK,"));
+    sim.quote(FTSE, price("9705"), price("9712")).unwrap();
+    assert_eq!(stream.line(), "U,1,1,9705");
+    assert!(stream.is_silent());
+}
+
+#[test]
 fn frames_come_over_http_in_polls_and_in_a_stream() {
     let (sim, client) = ready();
     let password = format!("CST-{}%7CXST-{}", client.get_header("CST"), client.get_header("X-SECURITY-TOKEN"));

@@ -19,6 +19,10 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub const EPIC: &str = "CS.D.GBPUSD.TODAY.IP";
 
+/// What the simulator of IG knows its user by.
+pub const LOGIN: [(&str, &str); 3] =
+    [("IG_API_KEY", "demo-key-0123456789abcdef"), ("IG_IDENTIFIER", "demo-user"), ("IG_PASSWORD", "demo-pass")];
+
 /// What a command came to.
 #[derive(Debug)]
 pub struct Ran {
@@ -85,9 +89,14 @@ pub fn arena(dir: &Path, arguments: &[&str]) -> Ran {
 
 /// The same with these variables set.
 pub fn arena_with(dir: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
+    begin(dir, variables, arguments).wait(PATIENCE)
+}
+
+/// Begins a command with these variables set; it is killed when it is dropped.
+pub fn begin(dir: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Watched {
     let mut command = command(dir, arguments);
     command.envs(variables.iter().copied());
-    Watched::spawn(command).wait(PATIENCE)
+    Watched::spawn(command)
 }
 
 /// Runs `script` with `$ARENA` as the binary: for limits and pipes.
@@ -107,7 +116,7 @@ pub fn shell(dir: &Path, script: &str) -> Ran {
 }
 
 /// A child whose outputs are read as they come, and which does not outlive its test.
-struct Watched {
+pub struct Watched {
     child: Child,
     out: Arc<Mutex<Vec<u8>>>,
     err: Arc<Mutex<Vec<u8>>>,
@@ -177,7 +186,21 @@ impl Live {
     /// Starts `arena run` in `dir` and waits for its page.
     #[track_caller]
     pub fn start(dir: &Path) -> Self {
-        Self::start_with(command(dir, &["run"]), dir)
+        Self::start_as(dir, &[], &["run"])
+    }
+
+    /// The same with these variables and arguments.
+    #[track_caller]
+    pub fn start_as(dir: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::serving(begin(dir, variables, arguments), dir)
+    }
+
+    /// The same with these variables and arguments.
+    #[track_caller]
+    pub fn start_as(dir: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let mut command = command(dir, arguments);
+        command.envs(variables.iter().copied());
+        Self::start_with(command, dir)
     }
 
     /// The same with `ulimit -f` of so many kB.
@@ -191,7 +214,7 @@ impl Live {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        Self::start_with(limited, dir)
+        Self::serving(Watched::spawn(limited), dir)
     }
 
     /// The same with its data on a disk of its own of so many MB, seen by nobody else; `None` where that is not allowed.
@@ -210,7 +233,7 @@ impl Live {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        Some(Self::start_with(mounted, dir))
+        Some(Self::serving(Watched::spawn(mounted), dir))
     }
 
     /// Its token, from the files as it sees them.
@@ -221,8 +244,7 @@ impl Live {
     }
 
     #[track_caller]
-    fn start_with(command: Command, dir: &Path) -> Self {
-        let mut child = Watched::spawn(command);
+    fn serving(mut child: Watched, dir: &Path) -> Self {
         let begun = Instant::now();
         let url = loop {
             let out = Watched::text(&child.out);

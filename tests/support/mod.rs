@@ -213,6 +213,7 @@ fn fill(board: &mut Board, n_rows: usize, seed: &AtomicU64) {
         round_micros: 612,
         is_recording: true,
         fault: None,
+        notify_fault: None,
     };
     let names: Vec<ModelId> = board.rows.iter().map(|row| row.model.clone()).collect();
     for (number, (from, to, reason)) in [
@@ -251,6 +252,8 @@ fn fill(board: &mut Board, n_rows: usize, seed: &AtomicU64) {
         reason: profit.map(|p| if p > 0.0 { CloseReason::Limit } else { CloseReason::Stop }),
         profit: profit.map(money),
         twin_profit: twin.map(money),
+        twin_open_level: None,
+        twin_close_level: None,
         shortfall: profit.zip(twin).map(|(profit, twin)| {
             let whole = money(profit - twin);
             Shortfall { whole, slippage: whole, ..Shortfall::default() }

@@ -301,6 +301,7 @@ pub fn plan(config: Config, feed: Box<dyn Feed>, store: Box<dyn Store>) -> Plan 
         on_tick: None,
         clock: None,
         abroad: None,
+        notify: None,
     }
 }
 

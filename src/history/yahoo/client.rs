@@ -166,7 +166,7 @@ impl Client {
                 }
                 _ => return Err(refusal),
             };
-            let wait = jittered(first * 2_u32.pow(tries - 1)).max(asked_wait.unwrap_or_default());
+            let wait = crate::http::jittered(first * 2_u32.pow(tries - 1)).max(asked_wait.unwrap_or_default());
             if tries >= TRIES_MAX || waited + wait > longest {
                 return Err(refusal);
             }
@@ -248,14 +248,6 @@ impl Client {
             self.crumb = Some(crumb);
         }
     }
-}
-
-/// `wait` and up to a quarter more, so that many clients do not come back together.
-fn jittered(wait: Duration) -> Duration {
-    let mut byte = [0; 1];
-    // Without chance the wait is the plain one.
-    let share = getrandom::fill(&mut byte).map_or(0, |()| u32::from(byte[0]));
-    wait + wait / 4 * share / 255
 }
 
 /// What went wrong, down to its cause, in one line.

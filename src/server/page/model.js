@@ -209,10 +209,12 @@ function equityPlot({ points, trades }, currency) {
 }
 
 const basis = ratio => isNone(ratio) ? null : (ratio - 1) * 1e4;
+// What a prediction expected for its own side: y_true is inverted for a short, and so is this.
+const expected = one => isNone(one.y_pred) ? null : one.signal === "short" ? 1 / one.y_pred : one.y_pred;
 function toldPlot(told) {
   const known = told.filter(one => !isNone(one.y_pred));
   if (!known.length) return none(told.length ? "This kind of model predicts a side and no level." : "No prediction yet.");
-  const times = known.map(one => millis(one.time)), pred = known.map(one => basis(one.y_pred)), truth = known.map(one => basis(one.y_true));
+  const times = known.map(one => millis(one.time)), pred = known.map(one => basis(expected(one))), truth = known.map(one => basis(one.y_true));
   const y = extent([...pred, ...truth.filter(value => value !== null), 0], .05);
   return [...plot({ name: "The last " + known.length + " predictions beside what came, in basis points", height: 226, count: known.length, read: i => {
     const one = known[i];
@@ -222,10 +224,10 @@ function toldPlot(told) {
     const path = values => line(values.map((value, i) => value === null ? null : [atX(i), atY(value)]));
     return { inner, atX, nodes: [...nodes, rule(inner.left, atY(0), inner.right, atY(0), "zero"), svg("path", { d: path(truth), class: "truth" }), svg("path", { d: path(pred), class: "pred" }),
       known.map((one, i) => one.acted ? svg("circle", { cx: round1(atX(i)), cy: round1(atY(pred[i])), r: 2.6, class: "acted" }) : one.abstained ? rule(atX(i), inner.bottom, atX(i), inner.bottom - 5, "abstained") : "")] };
-  } }), el("p", { className: "key" }, el("span", { className: "mark pred", textContent: "y_pred" }), el("span", { className: "mark truth", textContent: "y_true" }), el("span", { textContent: "less 1, in basis points; dots: traded; ticks below: abstained" }))];
+  } }), el("p", { className: "key" }, el("span", { className: "mark pred", textContent: "y_pred" }), el("span", { className: "mark truth", textContent: "y_true" }), el("span", { textContent: "for its own side (a short inverted), less 1, in basis points; dots: traded; ticks below: abstained" }))];
 }
 function scatterPlot(told) {
-  const dots = told.filter(one => !isNone(one.y_pred) && !isNone(one.y_true)).map(one => ({ one, x: basis(one.y_pred), y: basis(one.y_true) }));
+  const dots = told.filter(one => !isNone(one.y_pred) && !isNone(one.y_true)).map(one => ({ one, x: basis(expected(one)), y: basis(one.y_true) }));
   if (!dots.length) return none("No prediction has met its outcome yet.");
   const most = at => Math.max(...dots.map(dot => Math.abs(dot[at]))) * 1.06 || 1, x = most("x"), y = most("y");
   const right = dots.filter(dot => dot.x * dot.y > 0).length, mean = at => dots.reduce((sum, dot) => sum + dot[at], 0) / dots.length, mx = mean("x"), my = mean("y");
@@ -238,7 +240,7 @@ function scatterPlot(told) {
     const reach = Math.min(x, y);
     return { inner, atX, nodes: [...nodes, rule(inner.left, atY(0), inner.right, atY(0), "zero"), rule(atX(0), inner.top, atX(0), inner.bottom, "zero"), rule(atX(-reach), atY(-reach), atX(reach), atY(reach), "equal"),
       dots.map(dot => svg("circle", { cx: round1(atX(dot.x)), cy: round1(atY(dot.y)), r: dot.one.acted ? 3.2 : 2, class: "pair" + (dot.one.abstained ? " hollow" : dot.x * dot.y > 0 ? " right" : " wrong") }))] };
-  } }), sub(name + ". Across y_pred, up y_true, in basis points; large: traded; hollow: abstained.")];
+  } }), sub(name + ". Across y_pred, up y_true, for its own side (a short inverted), in basis points; large: traded; hollow: abstained.")];
 }
 function nearPlot(told, near) {
   const known = told.filter(one => !isNone(one.distance));

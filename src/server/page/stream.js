@@ -123,6 +123,7 @@ function head() {
   const faults = [];
   if (halted) faults.push("Live dealing is halted" + (desk.reason ? ": " + desk.reason : "."));
   if (health && !health.is_recording) faults.push("The store does not record" + (health.fault ? ": " + health.fault : "."));
+  if (health && health.notify_fault) faults.push("Notifications do not go out: " + health.notify_fault);
   const alarm = faults.join(" · ");
   if ($("alarm").textContent !== alarm) { text($("alarm"), alarm); if (alarm) say(alarm); }
   show($("alarm"), faults.length > 0);

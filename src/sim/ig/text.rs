@@ -26,6 +26,18 @@ pub(super) fn percent_decode(text: &str, is_plus_space: bool) -> Option<String> 
     String::from_utf8(out).ok()
 }
 
+/// Puts percent codes for all but the plainest characters.
+pub(super) fn percent_encode(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}
+
 /// The `name=value` pairs of a query or a line of parameters; `None` where one is not decodable.
 pub(super) fn pairs(text: &str, is_plus_space: bool) -> Option<Vec<(String, String)>> {
     text.split('&')
@@ -163,6 +175,7 @@ mod tests {
             assert_eq!(percent_decode(text, false).as_deref(), want, "{text}");
         }
         assert_eq!(percent_decode("a+b", true).as_deref(), Some("a b"));
+        assert_eq!(percent_encode("a==B; ü"), "a%3D%3DB%3B%20%C3%BC");
         let found = pairs("a=1&b=%26&c", false).unwrap();
         assert_eq!(found.iter().map(|(n, v)| format!("{n}:{v}")).collect::<Vec<_>>(), ["a:1", "b:&", "c:"]);
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Answer, ApiError, Caller, Page, Query, Request};
 use crate::domain::{Micros, UtcMicros};
 use crate::sim::ig::records::{Activity, Transaction, is_match};
-use crate::sim::ig::text::{iso, parse_iso, parse_utc};
+use crate::sim::ig::text::{iso, parse_iso, parse_utc, percent_encode};
 use crate::sim::ig::world::World;
 
 /// A range of time, both ends included.
@@ -66,6 +66,7 @@ impl World {
             return Err(ApiError::new(400, "error.request.invalid.page-size"));
         }
         let is_detailed = query.get("detailed") == Some("true");
+        let skipped = query.number("skip", 0)?;
         let mut found = Vec::new();
         for activity in self.activities(caller, (from, to)) {
             let is_of_deal = query.get("dealId").is_none_or(|deal_id| mentions(activity, deal_id));
@@ -79,14 +80,22 @@ impl World {
                 found.push(activity);
             }
         }
+        let found = found.split_off(skipped.min(found.len()));
         let shown = &found[..found.len().min(size)];
-        // The next page ends where this one did; what shares that second is on both, as clients have to expect.
         let next = found.get(size).map(|activity| {
-            format!(
-                "/history/activity?version=3&from={}&to={}&detailed={is_detailed}&pageSize={size}",
-                iso(from),
-                iso(activity.at)
-            )
+            let mut path = format!("/history/activity?version=3&from={}&to={}", iso(from), iso(activity.at));
+            path.push_str(&format!("&detailed={is_detailed}&pageSize={size}"));
+            for name in ["dealId", "filter"] {
+                if let Some(value) = query.get(name) {
+                    path.push_str(&format!("&{name}={}", percent_encode(value)));
+                }
+            }
+            // The next page ends where this one did; what shares that second is on both, as clients have to expect. Where
+            // all of this page is of its last second, the next one would be this one again.
+            if iso(activity.at) == iso(to) {
+                path.push_str(&format!("&skip={}", skipped + size));
+            }
+            path
         });
         let list: Vec<Value> = shown.iter().map(|activity| activity.json(is_detailed)).collect();
         let paging = json!({ "size": shown.len(), "next": next });

@@ -98,8 +98,7 @@ pub(in crate::sim::ig) async fn exchange(
 
 /// Waits for something to tell, at most as long as the client wants, and tells all there is.
 async fn poll(shared: &Arc<Shared>, parameters: &Parameters, granted: Granted) -> Response<AnyBody> {
-    let idle = Duration::from_millis(parameters.number("LS_idle_millis").unwrap_or(0)).min(IDLE_MAX);
-    let deadline = Instant::now() + idle;
+    let deadline = Instant::now() + idle(parameters);
     let mut text = granted.head.clone();
     let mut bell: Option<Arc<Notify>> = None;
     loop {
@@ -129,9 +128,18 @@ async fn poll(shared: &Arc<Shared>, parameters: &Parameters, granted: Granted) -
         }
         bell = Some(Arc::clone(&session.bell));
     }
-    let pause = parameters.number("LS_polling_millis").unwrap_or(0).min(15_000);
-    text.push_str(&format!("LOOP,{pause}\r\n"));
+    text.push_str(&format!("LOOP,{}\r\n", pause_millis(parameters)));
     answer(whole(text))
+}
+
+/// How long a poll may wait for something to tell.
+pub(super) fn idle(parameters: &Parameters) -> Duration {
+    Duration::from_millis(parameters.number("LS_idle_millis").unwrap_or(0)).min(IDLE_MAX)
+}
+
+/// The pause that a client asks for between two polls.
+pub(super) fn pause_millis(parameters: &Parameters) -> u64 {
+    parameters.number("LS_polling_millis").unwrap_or(0).min(15_000)
 }
 
 /// Streams until the content length is spent, the session ends, or the client goes.

@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::control::{Granted, REQUEST_BYTES, conerr};
+use super::poll::{idle, pause_millis};
 use super::request::{self, Parameters, Request};
 use super::session::Next;
 use crate::sim::ig::server::Shared;
@@ -26,6 +27,26 @@ struct Carried {
     session: Option<String>,
     /// The bind that is in force, and its bell.
     bound: Option<(u64, Arc<Notify>, Duration)>,
+    /// What that bind asked for instead of a stream.
+    poll: Option<Poll>,
+}
+
+/// One poll: what waits, or after the idle time nothing, and then a loop.
+#[derive(Clone, Copy, Debug)]
+struct Poll {
+    until: Instant,
+    pause_millis: u64,
+    has_sent: bool,
+}
+
+impl Poll {
+    fn of(parameters: &Parameters) -> Option<Self> {
+        parameters.is_true("LS_polling").then(|| Self {
+            until: Instant::now() + idle(parameters),
+            pause_millis: pause_millis(parameters),
+            has_sent: false,
+        })
+    }
 }
 
 impl Carried {
@@ -40,6 +61,17 @@ impl Carried {
     fn next(&self, world: &mut World) -> Next {
         let (Some(id), Some((binding, ..))) = (&self.session, &self.bound) else { return Next::Wait };
         world.hub.sessions.get_mut(id).map_or(Next::Void, |session| session.next(*binding))
+    }
+
+    /// What is due once nothing waits: the loop that ends a poll.
+    fn loop_of_poll(&mut self, world: &mut World) -> Option<String> {
+        let poll = self.poll.filter(|poll| poll.has_sent || Instant::now() >= poll.until)?;
+        self.poll = None;
+        // A bind that is not in force any more has been ended already.
+        self.bound.as_ref()?;
+        self.leave(world);
+        self.bound = None;
+        Some(format!("LOOP,{}\r\n", poll.pause_millis))
     }
 
     /// Leaves the session as somebody who has gone.
@@ -88,7 +120,14 @@ where
         shared.calm().await;
         let (next, is_over) = {
             let mut world = shared.lock();
-            let next = carried.next(&mut world);
+            let mut next = carried.next(&mut world);
+            if matches!(next, Next::Wait)
+                && let Some(due) = carried.loop_of_poll(&mut world)
+            {
+                next = Next::Send(due);
+            } else if let (Next::Send(_), Some(poll)) = (&next, &mut carried.poll) {
+                poll.has_sent = true;
+            }
             let is_over = matches!(next, Next::End(_));
             if let (true, Some(id)) = (is_over, &carried.session) {
                 world.hub.forget(id);
@@ -109,10 +148,12 @@ where
                 let idle = carried.bound.as_ref().map(|(_, bell, keepalive)| (Arc::clone(bell), *keepalive));
                 let waited = match idle {
                     Some((bell, keepalive)) => {
+                        let until = carried.poll.map_or(written + keepalive, |poll| poll.until);
+                        let asleep = tokio::time::sleep_until(until.into());
                         tokio::select! {
                             message = source.next() => Waited::Message(message),
                             () = bell.notified() => Waited::Rung,
-                            () = tokio::time::sleep_until((written + keepalive).into()) => Waited::Silent,
+                            () = asleep => if carried.poll.is_some() { Waited::Rung } else { Waited::Silent },
                         }
                     }
                     None => Waited::Message(source.next().await),
@@ -210,6 +251,7 @@ fn answer(world: &mut World, carried: &mut Carried, text: &str) -> (String, bool
             match granted {
                 Ok(granted) => {
                     carried.bind(world, &granted);
+                    carried.poll = Poll::of(&first);
                     (granted.head, false)
                 }
                 Err(refusal) => (refusal, false),
