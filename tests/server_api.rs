@@ -7,6 +7,7 @@
     reason = "a test ends where something unexpected happens, and says what it skipped"
 )]
 
+mod http_reference;
 mod support;
 
 use std::collections::BTreeSet;
@@ -244,6 +245,22 @@ async fn answers_have_the_documented_shapes() {
     let schema = openapi["components"]["schemas"]["Row"]["required"].as_array().unwrap();
     assert_eq!(schema.iter().map(|key| key.as_str().unwrap()).collect::<Vec<_>>(), row_keys);
     arena.stop().await;
+}
+
+#[actix_web::test]
+async fn the_reference_is_what_the_description_says() {
+    let arena = Arena::start(0);
+    let page = http_reference::page(&arena.json("/api/v1/openapi.json").await);
+    arena.stop().await;
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/HTTP.md");
+    if std::env::var_os("ARENA_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/HTTP.md is stale: run ARENA_UPDATE_DOCS=1 cargo test --test server_api the_reference"
+    );
 }
 
 #[actix_web::test]
