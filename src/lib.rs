@@ -42,6 +42,8 @@ pub mod settle;
 pub mod store;
 
 pub mod export;
+#[cfg(feature = "sql")]
+pub mod mirror;
 pub mod report;
 pub mod server;
 pub mod telemetry;

@@ -38,7 +38,7 @@ use crate::seats::director::FanOut;
 use crate::server::{self, ServerOptions};
 use crate::settle::{OpenError, Opened, Outside, Settlement};
 use crate::store::actor::{Read, StoreActor};
-use crate::store::{Retention, Store, StoreError, journal_hash, views};
+use crate::store::{Retention, Snapshots, Store, StoreError, journal_hash, views};
 use crate::telemetry::metrics;
 
 /// A page, an API and metrics to serve.
@@ -52,6 +52,9 @@ pub struct Serving {
 
 /// Who is told the board while a run goes on.
 pub type OnTick = Box<dyn Fn(&Board) + Send>;
+
+/// Who is given what a running arena records.
+pub type Follower = Box<dyn FnOnce(Arc<dyn Snapshots>) + Send>;
 
 /// Everything that a run needs.
 pub struct Plan {
@@ -88,6 +91,8 @@ pub struct Plan {
     pub on_change: Box<dyn Fn(&Change) + Send>,
     /// Who tells MLflow which versions are live, where anybody does.
     pub champions: Option<Champions>,
+    /// Who copies what is recorded elsewhere, where anybody does.
+    pub follower: Option<Follower>,
     /// Ends the run by itself at this moment.
     pub ends_at: Option<Instant>,
     /// Whether the run listens to Ctrl-C, SIGTERM and SIGHUP.
@@ -267,9 +272,12 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         at_rest: Arc::default(),
     });
 
+    let running = Arc::new(Running::new(Arc::clone(&board), director.clone(), store.clone()));
+    if let Some(follower) = plan.follower {
+        follower(Arc::<Running>::clone(&running));
+    }
     let server = match serving {
         Some(Serving { listener, token }) => {
-            let running = Arc::new(Running::new(Arc::clone(&board), director.clone(), store.clone()));
             let control: Arc<dyn Control> = Arc::<Running>::clone(&running);
             let options = ServerOptions { snapshots: Some(running), ..ServerOptions::new(token) };
             let server = server::serve(listener, control, options)?;

@@ -17,6 +17,7 @@ mod ig;
 mod init;
 mod inspect;
 mod lockstep;
+mod mirror;
 mod mlflow;
 mod models;
 mod narrate;
@@ -48,6 +49,7 @@ pub use self::export::{ExportArgs, ExportFormat};
 pub use self::fetch::FetchCommand;
 pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
+pub use self::mirror::MirrorArgs;
 pub use self::models::ModelsCommand;
 use self::output::Failure;
 pub use self::report::ReportArgs;
@@ -155,6 +157,8 @@ pub enum Command {
     Reload(ReachArgs),
     /// Write a table of the journal as CSV or Parquet
     Export(ExportArgs),
+    /// Copy the journal of an arena at rest to a database; a running one does so by itself
+    Mirror(MirrorArgs),
     /// Show quotes, bars, predictions and trades as they come
     Tail(TailArgs),
     /// Copy the store of an arena, running or at rest
@@ -413,6 +417,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Budget(BudgetCommand::Open(args)) => operate::open_budget(shared, args),
         Command::Reload(reach) => operate::reload(shared, &reach),
         Command::Export(args) => export::export(shared, &args),
+        Command::Mirror(args) => mirror::mirror(shared, &args),
         Command::Tail(args) => tail::tail(shared, &args),
         Command::Backup(args) => backup::backup(shared, &args),
         Command::Restore(args) => backup::restore(shared, &args),

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::ig;
 use super::inspect::{Leaderboard, leaderboard_text};
 use super::output::{self, DONE, FAILED, Failure, USAGE};
+use super::mirror;
 use super::ready::{self, Ready};
 use super::resample::ResampleArgs;
 use super::{EpicFile, ReplayArgs, RunArgs, Shared};
@@ -174,6 +175,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
             serving.listener.local_addr()?
         ))?;
     }
+    let (follower, following) = mirror::follower(&config.mirror)?.unzip();
     let deadline = u64::try_from(config.arena.model_deadline.0).unwrap_or(u64::MAX);
     let is_synthetic = config.feed.source == FeedSource::Sim;
     let outcome = app::run(Plan {
@@ -192,6 +194,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         progress: ProgressBar::hidden(),
         on_change: teller(shared),
         champions: champions(&ready.config)?,
+        follower,
         ends_at: None,
         heeds_signals: true,
         wants_result: shared.json,
@@ -202,6 +205,9 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
     });
     if let Some(line) = line {
         line.close();
+    }
+    if let Some(following) = following {
+        following.finish();
     }
     let outcome = outcome?;
     finish(shared, &outcome, None)
@@ -386,6 +392,7 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         progress: progress_bar(shared),
         on_change: teller(shared),
         champions: None,
+        follower: None,
         ends_at: None,
         heeds_signals: true,
         wants_result: true,

@@ -28,6 +28,7 @@ pub use checked::*;
 pub use outside::{Nothing, Pinned, Places, Program, Resolver, TrainedVersion, not_in_registry, pins_of};
 pub use problem::Problem;
 pub use raw::{KEYS, Key, Otherwise, reference_markdown};
+pub use settings::is_mirror_address;
 pub use reload::{Difference, NEW_BUDGET, diff};
 pub use sweep::seat_seed;
 
@@ -185,6 +186,7 @@ fn checked_config(
     let promotion = promotion::promotion(root, faults);
     let registry = settings::registry(root, base_dir, faults);
     let store = settings::store(root, faults);
+    let mirror = settings::mirror(root, faults);
     settings::unbuilt(root, faults);
     let quotes = feed.as_ref().map(|feed| settings::place_quotes(feed, &markets, faults));
     let places = arena.as_ref().map(|arena| Places {
@@ -227,6 +229,7 @@ fn checked_config(
             risk: risk?,
             promotion: promotion?,
             store: store?,
+            mirror: mirror?,
             registry: registry?,
             candidates: expanded.candidates,
             pins: expanded.pins,

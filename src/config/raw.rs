@@ -166,7 +166,8 @@ pub const KEYS: &[Key] = &[
     // Other parts to come.
     key("registry", "mlflow", "text", "", "\"\", or http://HOST:PORT or https://HOST:PORT", Value("\"\""), "The MLflow server: trainings are logged to it, `model = \"mlflow:…\"` is fetched from it, and the alias `champion` is kept there. Empty: that of MLFLOW_TRACKING_URI, else none. Name and password, or a token, stand in the variables that MLflow's own client reads."),
     key("registry", "onnxruntime", "path", "", "\"\", or a library", Value("\"\""), "The library of ONNX Runtime (libonnxruntime.so), for models in the ONNX format; relative to the configuration file. Empty: that of ORT_DYLIB_PATH, else none. Needs the cargo feature `onnx`."),
-    unbuilt("mirror", "sql", "\"\"", "the SQL mirror"),
+    key("mirror", "sql", "text", "", "\"\", or postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT/DATABASE", Value("\"\""), "The database that the journal is copied to (docs/MIRROR.md); empty: that of ARENA_MIRROR_SQL, else none. The password is in ARENA_MIRROR_PASSWORD. Needs the cargo feature `sql`."),
+    key("mirror", "quotes", "true or false", "", "", Value("false"), "Whether raw quotes are copied as well."),
     unbuilt("cluster", "nats", "\"\"", "several machines over NATS"),
     // [[models]]
     key("models[]", "name", "text", "", "1 to 64 of letters, digits, `.`, `_`, `-`", Nothing("the kind"), "The candidate's name; swept values are added to it. Each candidate's name is unique."),

@@ -257,7 +257,8 @@ pub trait Snapshots: Send + Sync {
     fn follow(&self) -> BoxFuture<'_, Result<Followed, StoreError>>;
 }
 
-/// A store as of one commit, and every commit after it.
+/// A store as of one commit that will survive a crash, and every commit after it. An empty one tells that all before it
+/// will survive as well.
 pub type Followed = (Box<dyn Store>, broadcast::Receiver<Arc<Commit>>);
 
 /// The hash of a journal: SHA-256 over every lane in order, its key, its length, and its entries' bytes. Cutting the
