@@ -57,6 +57,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("report", &["domain", "flow", "ledger", "statistics", "store"]),
     // The journal as tables. It asks for a model by the words of the surface.
     ("export", &["control", "domain", "flow", "ledger", "store"]),
+    // The cells of the export as rows of a database; counted as it happens.
+    ("mirror", &["config", "domain", "export", "ledger", "store", "telemetry"]),
     ("server", &["control", "domain", "export", "flow", "report", "store", "telemetry"]),
     (
         "app",
@@ -101,6 +103,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "flow",
             "history",
             "http",
+            "mirror",
             "models",
             "promoter",
             "registry",
@@ -153,6 +156,7 @@ const SHELLS: &[&str] = &[
     "src/history/yahoo/client.rs",
     "src/http.rs",
     "src/lightstreamer/client.rs",
+    "src/mirror/target.rs",
     "src/process/",
     "src/registry/",
     "src/server/",

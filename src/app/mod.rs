@@ -38,7 +38,7 @@ use crate::seats::director::FanOut;
 use crate::server::{self, ServerOptions};
 use crate::settle::{OpenError, Opened, Outside, Settlement};
 use crate::store::actor::{Read, StoreActor};
-use crate::store::{Retention, Snapshots, Store, StoreError, journal_hash, views};
+use crate::store::{Follower, Retention, Store, StoreError, journal_hash, views};
 use crate::telemetry::metrics;
 
 /// A page, an API and metrics to serve.
@@ -52,9 +52,6 @@ pub struct Serving {
 
 /// Who is told the board while a run goes on.
 pub type OnTick = Box<dyn Fn(&Board) + Send>;
-
-/// Who is given what a running arena records.
-pub type Follower = Box<dyn FnOnce(Arc<dyn Snapshots>) + Send>;
 
 /// Everything that a run needs.
 pub struct Plan {

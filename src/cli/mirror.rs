@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::Shared;
 use super::output::{Failure, USAGE};
-use crate::app::Follower;
 use crate::config::MirrorConfig;
+use crate::store::Follower;
 
 /// `arena mirror`.
 #[derive(Args, Clone, Debug)]
@@ -24,8 +24,15 @@ pub struct MirrorArgs {
 mod built {
     use super::{Failure, Follower, MirrorArgs, MirrorConfig, Shared, USAGE};
 
+    const WITHOUT: &str = "this arena was built without SQL: build it with `--features sql`";
+
+    /// There is nothing to reach.
+    pub(in crate::cli) fn reach(_: &MirrorConfig) -> Result<Option<String>, Failure> {
+        follower(&MirrorConfig::default()).map(|_| None)
+    }
+
     pub(in crate::cli) fn mirror(_: &Shared, _: &MirrorArgs) -> Result<(), Failure> {
-        Err(Failure::new(USAGE, "this arena was built without SQL: build it with `--features sql`"))
+        Err(Failure::new(USAGE, WITHOUT))
     }
 
     /// Nobody follows.
@@ -36,7 +43,10 @@ mod built {
     }
 
     pub(in crate::cli) fn follower(_: &MirrorConfig) -> Result<Option<(Follower, Following)>, Failure> {
-        Ok(None)
+        match std::env::var_os("ARENA_MIRROR_SQL") {
+            Some(_) => Err(Failure::new(USAGE, format!("ARENA_MIRROR_SQL names a database, and {WITHOUT}"))),
+            None => Ok(None),
+        }
     }
 }
 
@@ -65,6 +75,14 @@ mod built {
                 error @ MirrorError::Refused { .. } => Self::new(REFUSED, error.to_string()),
             }
         }
+    }
+
+    /// The address of the database, where one is named and lets us in.
+    pub(in crate::cli) fn reach(config: &MirrorConfig) -> Result<Option<String>, Failure> {
+        let Some(target) = Target::named(config.sql.as_deref())? else { return Ok(None) };
+        let shown = target.shown().to_owned();
+        Mirror::new(target, config.quotes).reach()?;
+        Ok(Some(shown))
     }
 
     /// Who follows a run, and where to wait for the end of it.
@@ -121,4 +139,4 @@ mod built {
     }
 }
 
-pub(super) use self::built::{follower, mirror};
+pub(super) use self::built::{follower, mirror, reach};

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::ig;
 use super::inspect::{Leaderboard, leaderboard_text};
-use super::output::{self, DONE, FAILED, Failure, USAGE};
 use super::mirror;
+use super::output::{self, DONE, FAILED, Failure, USAGE};
 use super::ready::{self, Ready};
 use super::resample::ResampleArgs;
 use super::{EpicFile, ReplayArgs, RunArgs, Shared};

@@ -28,8 +28,8 @@ pub use checked::*;
 pub use outside::{Nothing, Pinned, Places, Program, Resolver, TrainedVersion, not_in_registry, pins_of};
 pub use problem::Problem;
 pub use raw::{KEYS, Key, Otherwise, reference_markdown};
-pub use settings::is_mirror_address;
 pub use reload::{Difference, NEW_BUDGET, diff};
+pub use settings::is_mirror_address;
 pub use sweep::seat_seed;
 
 use problem::Faults;

@@ -272,7 +272,7 @@ pub fn reference_markdown() -> String {
          number of millionths of a price.\n\n\
          The configuration hash in the journal covers every key that can change a result. It leaves out \
          `arena.models_per_host`, `arena.arbiters`, `arena.data`, `arena.models`, `arena.model_deadline`, \
-         `arena.disk_floor_mb`, all of `[store]`, `feed.speed`, `feed.record`, the paths of `feed.quotes`, `bars.grace`, `ig.rest_url` and `server.listen`; \
+         `arena.disk_floor_mb`, all of `[store]` and `[mirror]`, `feed.speed`, `feed.record`, the paths of `feed.quotes`, `bars.grace`, `ig.rest_url` and `server.listen`; \
          all of `[ig]` where quotes come from elsewhere.\n",
     );
     for (table, header, about) in TABLES {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::domain::{Epic, EpicIdx, Market, Micros, Money, PriceDelta, Session, Size};
 
 use super::checked::{
-    ArenaConfig, BarsConfig, FeedConfig, FeedSource, IgConfig, IgEnvironment, IgPrices, MirrorConfig, PaperConfig, RegistryConfig,
-    RiskConfig, StoreConfig,
+    ArenaConfig, BarsConfig, FeedConfig, FeedSource, IgConfig, IgEnvironment, IgPrices, MirrorConfig, PaperConfig,
+    RegistryConfig, RiskConfig, StoreConfig,
 };
 use super::problem::{Faults, MISSING};
 use super::read::{DecimalRange, Field, FloatRange, Section};

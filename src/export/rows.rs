@@ -187,9 +187,7 @@ impl OrderRows {
                 let fill = [text(format!("{hash8}-{deal}")), Cell::Time(*time), Cell::Decimal(level.micros())];
                 Some(order_cells(seat, order.made, Some(&order), "filled", fill))
             }
-            SeatRecord::Lapsed { made } => {
-                Some(order_cells(seat, *made, self.waiting.take().as_ref(), "lapsed", NONE))
-            }
+            SeatRecord::Lapsed { made } => Some(order_cells(seat, *made, self.waiting.take().as_ref(), "lapsed", NONE)),
             SeatRecord::Refused { time, reason: Refusal::Session } => {
                 let order = self.waiting.take_if(|order| order.made == *time);
                 Some(order_cells(seat, *time, order.as_ref(), "refused:session", NONE))

@@ -123,7 +123,8 @@ impl Assembler {
 
     /// Takes what a running arena commits.
     pub(super) fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
-        let record = |wanted: &str| commit.records.iter().rev().find(|(name, _)| name == wanted).map(|(_, bytes)| bytes);
+        let record =
+            |wanted: &str| commit.records.iter().rev().find(|(name, _)| name == wanted).map(|(_, bytes)| bytes);
         if record(ROSTER).is_some() || record(HEAD).is_some() {
             let head = record(HEAD).map(|bytes| read_json(HEAD, bytes)).transpose()?;
             let roster = record(ROSTER).map(|bytes| read_json(ROSTER, bytes)).transpose()?;

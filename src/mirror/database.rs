@@ -63,8 +63,15 @@ macro_rules! on_either {
 impl Database {
     /// Connects, and brings the tables to their present form.
     pub(super) async fn open(target: &Target) -> Result<Self, MirrorError> {
+        let mut database = Self::connect(target).await?;
+        database.migrate().await?;
+        Ok(database)
+    }
+
+    /// Connects, and changes nothing.
+    pub(super) async fn connect(target: &Target) -> Result<Self, MirrorError> {
         let shown = target.shown().to_owned();
-        let failed = |why: String| MirrorError::Database { target: shown.clone(), why };
+        let failed = |why: String| MirrorError::Database { target: target.shown().to_owned(), why };
         let connected = async {
             match target.server() {
                 Server::Postgres => {
@@ -92,9 +99,7 @@ impl Database {
             .map_err(|_| failed(format!("it did not answer within {} s", CONNECT_PATIENCE.as_secs())))?
             .map_err(|error| failed(error.to_string()))?;
         let statements = Statements::of(target.server());
-        let mut database = Self { connection, shown: shown.clone(), statements };
-        database.migrate().await?;
-        Ok(database)
+        Ok(Self { connection, shown, statements })
     }
 
     async fn migrate(&mut self) -> Result<(), MirrorError> {
@@ -102,12 +107,24 @@ impl Database {
             let kind = MigrationType::Simple;
             Migrator::with_migrations(vec![Migration::new(1, "tables".into(), kind, sql.into_sql_str(), false)])
         };
-        let done = match &mut self.connection {
-            Connection::Postgres(on) => {
-                run(&migrator(include_str!("migrations/postgres/1_tables.sql")), &mut **on).await
+        let connection = &mut self.connection;
+        let done = async {
+            match connection {
+                Connection::Postgres(on) => {
+                    run(&migrator(include_str!("migrations/postgres/1_tables.sql")), &mut **on).await
+                }
+                Connection::MySql(on) => {
+                    let migrator = migrator(include_str!("migrations/mysql/1_tables.sql"));
+                    match run(&migrator, &mut **on).await {
+                        Err(MigrateError::Dirty(1)) if forget_a_beginning(&mut *on).await? => {
+                            run(&migrator, &mut **on).await
+                        }
+                        done => done,
+                    }
+                }
             }
-            Connection::MySql(on) => run(&migrator(include_str!("migrations/mysql/1_tables.sql")), &mut **on).await,
         };
+        let done = done.await;
         done.map_err(|error| match error {
             MigrateError::VersionMissing(version) => self.refused(format!(
                 "has tables of a newer arena (migration {version}): install that arena, or name another database"
@@ -116,7 +133,7 @@ impl Database {
                 "has tables that another program made (migration {version} is not ours): name another database"
             )),
             MigrateError::Dirty(version) => self.refused(format!(
-                "was left in the middle of migration {version}: drop its tables, or name another database"
+                "has tables that are none of ours, in the way of migration {version}: name another database"
             )),
             other => self.failed(&other),
         })
@@ -217,6 +234,40 @@ impl Database {
     }
 }
 
+/// MariaDB makes tables one by one, in no transaction: whoever is killed meanwhile leaves some of them, all empty. Drops
+/// those; whether it could: a table that holds something, or has other columns, is none of ours.
+async fn forget_a_beginning(on: &mut MySqlConnection) -> Result<bool, MigrateError> {
+    const COLUMNS: &str = "select cast(column_name as char) from information_schema.columns \
+                           where table_schema = database() and table_name = ? order by ordinal_position";
+    on.lock().await?;
+    let sheets = super::SHEETS.iter().map(|sheet| {
+        let columns = sheet.columns().iter().map(|column| column.name).collect::<Vec<_>>();
+        (sheet.name, columns)
+    });
+    let cursors = CURSOR.iter().map(|(name, _)| *name).collect();
+    let own = [("mirror_cursors", cursors), ("mirror_arena", vec!["id", "name", "identity"])];
+    let mut left = Vec::new();
+    let mut is_ours = true;
+    for (table, columns) in sheets.chain(own) {
+        let there = query(COLUMNS).bind(table).fetch_all(&mut *on).await?;
+        let there = there.iter().map(|row| row.try_get::<String, _>(0)).collect::<Result<Vec<_>, _>>()?;
+        if there.is_empty() {
+            continue;
+        }
+        let first = query(AssertSqlSafe(format!("select 1 from `{table}` limit 1"))).fetch_optional(&mut *on).await?;
+        is_ours &= there == columns && first.is_none();
+        left.push(table);
+    }
+    if is_ours {
+        for table in left {
+            query(AssertSqlSafe(format!("drop table `{table}`"))).execute(&mut *on).await?;
+        }
+        query("delete from _sqlx_migrations where version = 1 and success = false").execute(&mut *on).await?;
+    }
+    on.unlock().await?;
+    Ok(is_ours)
+}
+
 async fn run<C: Migrate>(migrator: &Migrator, on: &mut C) -> Result<(), MigrateError> {
     migrator.run_direct(None, on, false).await
 }
@@ -299,7 +350,9 @@ impl Statements {
             Statement::of(server, sheet.name, &columns, sheet.key, sheet.is_final)
         };
         let claim = match server {
-            Server::Postgres => "insert into mirror_arena (id, name, identity) values (1, $1, $2) on conflict do nothing",
+            Server::Postgres => {
+                "insert into mirror_arena (id, name, identity) values (1, $1, $2) on conflict do nothing"
+            }
             Server::MySql => {
                 "insert into mirror_arena (id, name, identity) values (1, ?, ?) on duplicate key update id = id"
             }

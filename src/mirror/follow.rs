@@ -21,7 +21,7 @@ use super::sweep::Sweep;
 use super::target::Target;
 use super::{MirrorError, SHEETS};
 use crate::store::entry::{SessionEntry, decode, encode};
-use crate::store::{Commit, Lane, Snapshots, Store, StoreError};
+use crate::store::{Commit, Follower, Lane, Snapshots, Store, StoreError};
 use crate::telemetry::metrics;
 
 /// A transaction holds about so many rows.
@@ -64,6 +64,14 @@ impl Mirror {
         Self { target, wants_quotes }
     }
 
+    /// Whether the database lets us in; nothing is changed.
+    ///
+    /// # Errors
+    /// [`MirrorError`].
+    pub fn reach(&self) -> Result<(), MirrorError> {
+        runtime()?.block_on(Database::connect(&self.target)).map(drop)
+    }
+
     /// Copies what a store holds.
     ///
     /// # Errors
@@ -79,16 +87,14 @@ impl Mirror {
 
     /// A follower of a running arena, and where to wait for its end.
     #[must_use]
-    pub fn follow(self) -> (Box<dyn FnOnce(Arc<dyn Snapshots>) + Send>, Following) {
+    pub fn follow(self) -> (Follower, Following) {
         let following = Following::default();
         let state = following.clone();
         let follower = move |snapshots: Arc<dyn Snapshots>| {
             let shared = state.clone();
-            let thread = std::thread::Builder::new().name("mirror".to_owned()).spawn(move || {
-                match runtime() {
-                    Ok(runtime) => runtime.block_on(self.keep_up(&*snapshots, &shared)),
-                    Err(error) => tracing::error!(%error, "nothing is copied to the database"),
-                }
+            let thread = std::thread::Builder::new().name("mirror".to_owned()).spawn(move || match runtime() {
+                Ok(runtime) => runtime.block_on(self.keep_up(&*snapshots, &shared)),
+                Err(error) => tracing::error!(%error, "nothing is copied to the database"),
             });
             match thread {
                 Ok(thread) => *state.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread),
@@ -117,7 +123,8 @@ impl Mirror {
                     Err(error) => {
                         metrics::mirror_failed();
                         metrics::mirror_up(false);
-                        if failures == 0 {
+                        // Servers close connections that were idle for a night: a second attempt tells.
+                        if failures == 1 {
                             tracing::error!(%error, "the database does not take the records; the store keeps them, and they are copied once it does");
                         } else {
                             tracing::debug!(%error, failures, "the database still does not take the records");
@@ -146,7 +153,7 @@ impl Mirror {
         let mut copied = Copied::default();
         let caught_up = self.catch_up(&mut database, &*store, &ProgressBar::hidden(), &mut copied).await?;
         drop(store);
-        if *failures > 0 {
+        if *failures > 1 {
             tracing::info!(database = self.target.shown(), "the database takes the records again");
         }
         *failures = 0;
@@ -259,7 +266,9 @@ fn identity_of(store: &dyn Store) -> Result<Option<(String, String)>, StoreError
     let (session, audit) = (decode::<SessionEntry>(Lane::Session, &session)?, decode::<String>(Lane::Audit, &audit)?);
     let (Some(first), Some(record)) = (session.first(), audit.first()) else { return Ok(None) };
     let name = match first {
-        SessionEntry::Configured { canonical, .. } => canonical.lines().find_map(|line| line.strip_prefix("arena.name = ")),
+        SessionEntry::Configured { canonical, .. } => {
+            canonical.lines().find_map(|line| line.strip_prefix("arena.name = "))
+        }
         _ => None,
     };
     let mut bytes = Vec::new();
@@ -302,7 +311,9 @@ impl Following {
             std::thread::sleep(Duration::from_millis(10));
         }
         if !thread.is_finished() {
-            tracing::warn!("the database does not hold all of the journal yet: the next run, or `arena mirror`, goes on");
+            tracing::warn!(
+                "the database does not hold all of the journal yet: the next run, or `arena mirror`, goes on"
+            );
         }
     }
 

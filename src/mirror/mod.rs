@@ -18,6 +18,8 @@ mod follow;
 mod sheets;
 mod sweep;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub use self::follow::{Copied, Following, Mirror};
 pub use self::sheets::{SHEETS, Sheet};

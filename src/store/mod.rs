@@ -261,6 +261,9 @@ pub trait Snapshots: Send + Sync {
 /// will survive as well.
 pub type Followed = (Box<dyn Store>, broadcast::Receiver<Arc<Commit>>);
 
+/// Who is given a store that is written at present, to follow it on a thread of its own.
+pub type Follower = Box<dyn FnOnce(Arc<dyn Snapshots>) + Send>;
+
 /// The hash of a journal: SHA-256 over every lane in order, its key, its length, and its entries' bytes. Cutting the
 /// same entries into other blocks leaves it alone. Raw quotes are left out: whether they are kept (`[feed] record`,
 /// `replay --out`) changes nothing that was decided, and their bars are in it. So are signatures and what retention tells of, which a replay has not.

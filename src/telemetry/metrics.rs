@@ -281,6 +281,7 @@ mod tests {
         books_compared(1, 0);
         request_answered("/".to_owned(), "GET", 200);
         aliases_settled(1, 0);
+        mirror_wrote("trades", 2);
         ig::request_done("positions", "ok", Duration::from_millis(80));
         ig::allowance("trading", 97, 98);
         ig::stream_is("ABC12", true);
