@@ -147,6 +147,7 @@ fn run_here(variant: Variant) -> Value {
         progress: ProgressBar::hidden(),
         on_change: Box::new(|_| ()),
         champions: None,
+        follower: None,
         ends_at: None,
         heeds_signals: false,
         wants_result: std::env::var_os("ARENA_BENCH_HASH").is_some(),

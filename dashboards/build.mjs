@@ -328,6 +328,14 @@ const health = dashboard('health', 'feed and system health', 'Feed, rounds, stor
         [`sum(arena_mlflow_aliases_pending${at})`, 'pending'],
         [`sum by (result) (arena_mlflow_alias_changes_total${at})`, '{{result}}'],
     ], { width: 8, steps: true }),
+    row('Copy in a database'),
+    lines('Database', '1 while the database of [mirror] takes the records; 0 without one.', [[`arena_mirror_up${at}`, '{{instance}}']], { width: 8, steps: true }),
+    lines('Lag', 'Since the database last held all that was recorded.', [[`arena_mirror_lag_seconds${at}`, '{{instance}}']], { unit: 's', width: 8 }),
+    lines('Rows written', 'A second, by table; and failures.', [
+        [`sum by (table) (rate(arena_mirror_rows_total${at}[$__rate_interval]))`, '{{table}}'],
+        [`sum(arena_mirror_errors_total${at})`, 'failures'],
+        [`sum(arena_mirror_lost_total${at})`, 'deleted before they were copied'],
+    ], { width: 8 }),
 ]);
 
 const evidence = dashboard('evidence', 'promoter evidence', 'How far each candidate is from a right to trade for real, and how near the live ones are to losing it.', ['models', 'top'], [
@@ -355,8 +363,61 @@ const evidence = dashboard('evidence', 'promoter evidence', 'How far each candid
     states('Live and eligible', 'Who was it, and when.', [`max by (model, state) (arena_model_state{instance=~"$instance",model=~"$model",state=~"live|eligible"})`, '{{model}} {{state}}']),
 ]);
 
+// The records, asked in SQL: one dashboard for each of both databases, of the same questions.
+function records(server, source, quote) {
+    const sql = { type: source, uid: '${database}' };
+    const ask = (rawSql, format) => ({ refId: 'A', datasource: sql, format, rawQuery: true, editorMode: 'code', rawSql });
+    const shown = (made, rawSql, format = 'table') => ({ ...made, datasource: sql, targets: [ask(rawSql, format)] });
+    const named = 'model in ($model)';
+    const traded = `from trades where $__timeFilter(closed) and ${named}`;
+    const sqlLines = (title, description, rawSql, more) => shown(lines(title, description, [], more), rawSql, 'time_series');
+    const sqlTable = (title, description, rawSql, { width = WIDTH, height = 9 } = {}) => shown(
+        panel('table', title, description, [], width, height, field(undefined, { custom: { align: 'auto', filterable: true } }), { showHeader: true }), rawSql);
+    const sqlBars = (title, description, rawSql, more) => {
+        const made = shown(bars(title, description, ['', ''], more), rawSql);
+        return { ...made, options: { ...made.options, reduceOptions: { calcs: [], fields: '', values: true } } };
+    };
+    const points = scatter('Predicted against actual', '', ['', 'predicted'], ['', 'actual']);
+    const { transformations, ...plain } = points;
+    const made = dashboard(`records-${server}`, `records in ${server === 'postgres' ? 'PostgreSQL' : 'MariaDB'}`, 'Every trade, prediction, order and deal, from the copy of the journal in a database.', [], [
+        shown(stat('Trades', 'Closed on paper.', ''), `select count(*) as trades ${traded}`),
+        shown(stat('Profit', 'Of those.', ''), `select sum(profit) as profit ${traded}`),
+        shown(stat('Mean R', 'Of those.', '', { unit: 'suffix: R' }), `select avg(r) as mean_r ${traded}`),
+        shown(stat('Won', 'The share with a profit.', '', { unit: 'percentunit' }), `select avg(case when profit > 0 then 1.0 else 0.0 end) as won ${traded}`),
+        shown(stat('Predictions', 'Of which it is known what came.', ''), `select count(*) as predictions from predictions where $__timeFilter(${quote('time')}) and y_true is not null and ${named}`),
+        shown(stat('Live deals', 'Sent to the broker.', ''), `select count(*) as deals from deals where $__timeFilter(sent) and ${named}`),
+        shown(stat('Last trade', 'UTC.', '', { unit: 'dateTimeAsIso', width: 6 }), `select max(closed) as last_trade from trades where ${named}`),
+        row('Predicted against actual'),
+        { ...shown(plain, `select y_pred as predicted, close_level / open_level as actual ${traded} and y_pred is not null order by closed desc limit 2000`), gridPos: { w: 8, h: 9 }, description: 'One point a trade: exit over entry as predicted and as it came, the market\'s ratio for a short as for a long.' },
+        sqlLines('Close level against predicted level', 'Exit level of each trade, as it came and as predicted.', `select closed as ${quote('time')}, close_level, open_level * y_pred as predicted_level ${traded} and y_pred is not null order by closed limit 10000`, { width: 8 }),
+        sqlBars('Profit per model', 'Closed paper trades.', `select model, sum(profit) as profit ${traded} group by model order by profit desc limit 50`, { width: 8 }),
+        row('Over time'),
+        sqlLines('Equity on paper', 'Cumulated R of closed trades.', `select closed as ${quote('time')}, model as metric, sum(r) over (partition by model order by closed, deal_id) as value ${traded} order by closed limit 50000`, { unit: 'suffix: R', steps: true }),
+        sqlLines('Prices', 'Mid at the close of each bar.', `select ${quote('end')} as ${quote('time')}, epic as metric, (bid_close + offer_close) / 2 as value from bars where $__timeFilter(${quote('end')}) and bar = (select min(bar) from bars) order by ${quote('end')} limit 50000`),
+        row('Records'),
+        sqlTable('Trades', 'What was bought for how much and sold at what, newest first.', `select closed, model, ticket, deal_id, epic, direction, size, bought_for, sold_at, profit, r, y_pred, y_true, reason ${traded} order by closed desc limit 500`),
+        sqlTable('Predictions', 'Newest first; what came is empty until it is known.', `select ${quote('time')}, model, epic, ${quote('signal')}, acted, y_pred, y_true, distance from predictions where $__timeFilter(${quote('time')}) and ${named} order by ${quote('time')} desc limit 500`, { width: 12 }),
+        sqlTable('Live deals', 'From intent to close.', `select sent, model, ticket, deal_id, reference, direction, size, status, open_level, close_level, profit, reason from deals where $__timeFilter(sent) and ${named} order by sent desc limit 500`, { width: 12 }),
+        sqlBars('Orders by outcome', 'On paper.', `select outcome, count(*) as orders from orders where $__timeFilter(made) and ${named} group by outcome`, { width: 8 }),
+        sqlTable('Lifecycle', 'Who went where, and why.', `select ${quote('time')}, model, ${quote('from')}, ${quote('to')}, reason from lifecycle where $__timeFilter(${quote('time')}) and ${named} order by seq desc limit 500`, { width: 16 }),
+        sqlTable('Models and their data', 'Each candidate, its artefact, and the data that it was trained on.', `select m.model, m.ticket, m.version, m.registered, m.artefact, d.name as data, d.sha256, d.${quote('range')} as span from models m left join model_data d on d.seat = m.seat where m.${named} order by m.seat, d.n`),
+        sqlTable('Faults', 'Gaps, suspensions and reloads.', `select ${quote('time')}, kind, ${quote('text')} from faults where $__timeFilter(${quote('time')}) order by seq desc limit 500`),
+    ]);
+    const list = [
+        { name: 'database', label: 'Database', type: 'datasource', query: source, refresh: 1 },
+        {
+            name: 'model', label: 'Models', type: 'query', datasource: sql, query: 'select distinct model from models order by model',
+            refresh: 1, sort: 0, multi: true, includeAll: true, current: all,
+        },
+    ];
+    return { ...made, refresh: '1m', time: { from: 'now-30d', to: 'now' }, templating: { list } };
+}
+const recordsPostgres = records('postgres', 'grafana-postgresql-datasource', (name) => `"${name}"`);
+const recordsMariadb = records('mariadb', 'mysql', (name) => `\`${name}\``);
+
 let stale = 0;
-for (const [name, made] of Object.entries({ leaderboard, model, live, health, evidence })) {
+const files = { leaderboard, model, live, health, evidence, 'records-postgres': recordsPostgres, 'records-mariadb': recordsMariadb };
+for (const [name, made] of Object.entries(files)) {
     const path = new URL(`grafana/${name}.json`, import.meta.url);
     const text = `${JSON.stringify(made, null, 1)}\n`;
     if (!process.argv.includes('--check')) {

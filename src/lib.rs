@@ -43,6 +43,8 @@ pub mod store;
 
 pub mod export;
 pub mod notify;
+#[cfg(feature = "sql")]
+pub mod mirror;
 pub mod report;
 pub mod server;
 pub mod telemetry;

@@ -232,7 +232,7 @@ const CASES: &[Case] = &[
         "not built yet",
         &[(
             "min_episodes = 100",
-            "min_episodes = 100\n\n[mirror]\nsql = \"postgres://here\"\n\n[registry]\nmlflow = \"127.0.0.1:5000\"\n\n[feed]\nsource = \"nats\"",
+            "min_episodes = 100\n\n[mirror]\nsql = \"\"\nquotes = 1\n\n[cluster]\nnats = \"nats://here\"\n\n[registry]\nmlflow = \"127.0.0.1:5000\"\n\n[feed]\nsource = \"nats\"",
         )],
     ),
     (

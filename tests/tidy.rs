@@ -59,6 +59,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("export", &["control", "domain", "flow", "ledger", "store"]),
     // Follows the journal as any reader does, and tells people.
     ("notify", &["clock", "config", "domain", "flow", "http", "store", "telemetry"]),
+    // The cells of the export as rows of a database; counted as it happens.
+    ("mirror", &["config", "domain", "export", "ledger", "store", "telemetry"]),
     ("server", &["control", "domain", "export", "flow", "report", "store", "telemetry"]),
     (
         "app",
@@ -104,6 +106,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "flow",
             "history",
             "http",
+            "mirror",
             "models",
             "notify",
             "promoter",
@@ -161,6 +164,7 @@ const SHELLS: &[&str] = &[
     "src/notify/telegram.rs",
     "src/notify/told.rs",
     "src/notify/webhook.rs",
+    "src/mirror/target.rs",
     "src/process/",
     "src/registry/",
     "src/server/",

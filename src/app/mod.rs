@@ -39,7 +39,7 @@ use crate::seats::director::FanOut;
 use crate::server::{self, ServerOptions};
 use crate::settle::{OpenError, Opened, Outside, Settlement};
 use crate::store::actor::{Read, StoreActor};
-use crate::store::{Retention, Snapshots, Store, StoreError, journal_hash, views};
+use crate::store::{Follower, Retention, Snapshots, Store, StoreError, journal_hash, views};
 use crate::telemetry::metrics;
 
 /// A page, an API and metrics to serve.
@@ -89,6 +89,8 @@ pub struct Plan {
     pub on_change: Box<dyn Fn(&Change) + Send>,
     /// Who tells MLflow which versions are live, where anybody does.
     pub champions: Option<Champions>,
+    /// Who copies what is recorded elsewhere, where anybody does.
+    pub follower: Option<Follower>,
     /// Ends the run by itself at this moment.
     pub ends_at: Option<Instant>,
     /// Whether the run listens to Ctrl-C, SIGTERM and SIGHUP.
@@ -276,11 +278,14 @@ async fn run_in_system(plan: Plan) -> Result<Outcome, RunError> {
         at_rest: Arc::default(),
     });
 
+    if let Some(follower) = plan.follower {
+        follower(Arc::clone(&reader));
+    }
     let server = match serving {
         Some(Serving { listener, token }) => {
             let running = Arc::new(Running::new(Arc::clone(&board), director.clone(), store.clone()));
             let control: Arc<dyn Control> = running;
-            let options = ServerOptions { snapshots: Some(Arc::clone(&reader)), ..ServerOptions::new(token) };
+            let options = ServerOptions { snapshots: Some(reader), ..ServerOptions::new(token) };
             let server = server::serve(listener, control, options)?;
             let handle = server.handle();
             actix::spawn(server);

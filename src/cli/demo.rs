@@ -123,6 +123,7 @@ pub(super) fn demo(shared: &Shared, args: &DemoArgs) -> Result<u8, Failure> {
         progress: ProgressBar::hidden(),
         on_change: Box::new(on_change),
         champions: None,
+        follower: None,
         ends_at: length.map(|length| begun + length),
         heeds_signals: true,
         wants_result: true,

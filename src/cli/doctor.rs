@@ -81,6 +81,7 @@ pub(super) fn doctor(shared: &Shared) -> Result<u8, Failure> {
         store(&data.join("store"), is_running, &mut findings);
         secrets(data, &mut findings);
         mlflow(&config, &mut findings);
+        database(&config, &mut findings);
         ig(&config, &mut findings);
         notify(&config, &mut findings);
     }
@@ -299,6 +300,18 @@ fn secrets(data: &Path, findings: &mut Findings) {
                 findings.ok(check, format!("{shown} is made at the first run"));
             }
             Err(error) => findings.fault(check, format!("{shown}: {error}"), "let this user read it"),
+        }
+    }
+}
+
+/// The copy of the journal: a database that is away costs lag alone.
+fn database(config: &Config, findings: &mut Findings) {
+    match super::mirror::reach(&config.mirror) {
+        Ok(Some(shown)) => findings.ok("database", format!("{shown} lets us in")),
+        Ok(None) => findings.ok("database", "none is named"),
+        Err(failure) => {
+            let mend = "start it, or see [mirror] sql, ARENA_MIRROR_SQL and ARENA_MIRROR_PASSWORD";
+            findings.note("database", failure.message, mend);
         }
     }
 }

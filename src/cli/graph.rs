@@ -126,6 +126,7 @@ mod tests {
             lineage: None,
         };
         Config {
+            mirror: crate::config::MirrorConfig::default(),
             arena: ArenaConfig {
                 name: "test".to_owned(),
                 data: "data".into(),

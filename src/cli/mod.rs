@@ -18,6 +18,7 @@ mod init;
 mod inspect;
 mod lockstep;
 mod man;
+mod mirror;
 mod mlflow;
 mod models;
 mod narrate;
@@ -53,6 +54,7 @@ pub use self::fetch::FetchCommand;
 pub use self::graph::mermaid;
 pub use self::inspect::{Leaderboard, leaderboard_text};
 pub use self::man::ManArgs;
+pub use self::mirror::MirrorArgs;
 pub use self::models::ModelsCommand;
 use self::output::Failure;
 pub use self::report::ReportArgs;
@@ -166,6 +168,8 @@ pub enum Command {
     Notify(NotifyCommand),
     /// Write a table of the journal as CSV or Parquet
     Export(ExportArgs),
+    /// Copy the journal of an arena at rest to a database; a running one does so by itself
+    Mirror(MirrorArgs),
     /// Show quotes, bars, predictions and trades as they come
     Tail(TailArgs),
     /// Copy the store of an arena, running or at rest
@@ -461,6 +465,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Budget(BudgetCommand::Open(args)) => operate::open_budget(shared, args),
         Command::Reload(reach) => operate::reload(shared, &reach),
         Command::Export(args) => export::export(shared, &args),
+        Command::Mirror(args) => mirror::mirror(shared, &args),
         Command::Tail(args) => tail::tail(shared, &args),
         Command::Backup(args) => backup::backup(shared, &args),
         Command::Restore(args) => backup::restore(shared, &args),

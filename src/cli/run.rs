@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::ig;
 use super::inspect::{Leaderboard, leaderboard_text};
+use super::mirror;
 use super::output::{self, DONE, FAILED, Failure, USAGE};
 use super::ready::{self, Ready};
 use super::resample::ResampleArgs;
@@ -178,6 +179,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
             serving.listener.local_addr()?
         ))?;
     }
+    let (follower, following) = mirror::follower(&config.mirror)?.unzip();
     let deadline = u64::try_from(config.arena.model_deadline.0).unwrap_or(u64::MAX);
     let is_synthetic = config.feed.source == FeedSource::Sim;
     let outcome = app::run(Plan {
@@ -196,6 +198,7 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
         progress: ProgressBar::hidden(),
         on_change: teller(shared),
         champions: champions(&ready.config)?,
+        follower,
         ends_at: None,
         heeds_signals: true,
         wants_result: shared.json,
@@ -207,6 +210,9 @@ pub(super) fn run(shared: &Shared, args: &RunArgs) -> Result<u8, Failure> {
     });
     if let Some(line) = line {
         line.close();
+    }
+    if let Some(following) = following {
+        following.finish();
     }
     let outcome = outcome?;
     finish(shared, &outcome, None)
@@ -391,6 +397,7 @@ pub(super) fn replay(shared: &Shared, args: &ReplayArgs) -> Result<u8, Failure> 
         progress: progress_bar(shared),
         on_change: teller(shared),
         champions: None,
+        follower: None,
         ends_at: None,
         heeds_signals: true,
         wants_result: true,

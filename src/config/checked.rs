@@ -36,6 +36,8 @@ pub struct Config {
     pub registry: RegistryConfig,
     /// `[notify]`.
     pub notify: NotifyConfig,
+    /// `[mirror]`.
+    pub mirror: MirrorConfig,
     /// `[[models]]`, sweeps expanded, in written order.
     pub candidates: Vec<Candidate>,
     /// References to trained versions that do not say exactly which, and what they led to: an arena keeps to it.
@@ -93,6 +95,15 @@ pub struct RegistryConfig {
     pub mlflow: Option<String>,
     /// The library of ONNX Runtime, where one is named.
     pub onnxruntime: Option<PathBuf>,
+}
+
+/// `[mirror]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MirrorConfig {
+    /// The database that the journal is copied to, where one is named; never with a password.
+    pub sql: Option<String>,
+    /// Whether raw quotes are copied as well.
+    pub quotes: bool,
 }
 
 /// Where quotes come from.

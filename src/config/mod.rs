@@ -31,6 +31,7 @@ pub use outside::{Nothing, Pinned, Places, Program, Resolver, TrainedVersion, no
 pub use problem::Problem;
 pub use raw::{KEYS, Key, Otherwise, reference_markdown};
 pub use reload::{Difference, NEW_BUDGET, diff};
+pub use settings::is_mirror_address;
 pub use sweep::seat_seed;
 
 use problem::Faults;
@@ -188,6 +189,7 @@ fn checked_config(
     let registry = settings::registry(root, base_dir, faults);
     let store = settings::store(root, faults);
     let notify = notify::notify(root, faults);
+    let mirror = settings::mirror(root, faults);
     settings::unbuilt(root, faults);
     let quotes = feed.as_ref().map(|feed| settings::place_quotes(feed, &markets, faults));
     let places = arena.as_ref().map(|arena| Places {
@@ -230,6 +232,7 @@ fn checked_config(
             risk: risk?,
             promotion: promotion?,
             store: store?,
+            mirror: mirror?,
             registry: registry?,
             notify: notify?,
             candidates: expanded.candidates,

@@ -180,7 +180,8 @@ pub const KEYS: &[Key] = &[
     key("notify", "digest_every", "length of time", "", "1s to 1d", Value("\"10m\""), "See `burst`."),
     key("notify", "give_up", "length of time", "", "1ms to 1d", Value("\"1h\""), "How long a delivery that fails is tried again."),
     key("notify", "page", "address", "", "\"\", or http(s)://…", Value("\"\""), "The page's address in messages; empty: that of `server.listen`."),
-    unbuilt("mirror", "sql", "\"\"", "the SQL mirror"),
+    key("mirror", "sql", "text", "", "\"\", or postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT/DATABASE", Value("\"\""), "The database that the journal is copied to (docs/MIRROR.md); empty: that of ARENA_MIRROR_SQL, else none. The password is in ARENA_MIRROR_PASSWORD. Needs the cargo feature `sql`."),
+    key("mirror", "quotes", "true or false", "", "", Value("false"), "Whether raw quotes are copied as well."),
     unbuilt("cluster", "nats", "\"\"", "several machines over NATS"),
     // [[models]]
     key("models[]", "name", "text", "", "1 to 64 of letters, digits, `.`, `_`, `-`", Nothing("the kind"), "The candidate's name; swept values are added to it. Each candidate's name is unique."),
@@ -290,7 +291,7 @@ pub fn reference_markdown() -> String {
          number of millionths of a price.\n\n\
          The configuration hash in the journal covers every key that can change a result. It leaves out \
          `arena.models_per_host`, `arena.arbiters`, `arena.data`, `arena.models`, `arena.model_deadline`, \
-         `arena.disk_floor_mb`, all of `[store]` and `[notify]`, `feed.speed`, `feed.record`, the paths of `feed.quotes`, `bars.grace`, `ig.rest_url` and `server.listen`; \
+         `arena.disk_floor_mb`, all of `[store]`, `[notify]` and `[mirror]`, `feed.speed`, `feed.record`, the paths of `feed.quotes`, `bars.grace`, `ig.rest_url` and `server.listen`; \
          all of `[ig]` where quotes come from elsewhere.\n",
     );
     for (table, header, about) in TABLES {

@@ -266,6 +266,12 @@ impl<'t> Field<'t> {
         None
     }
 
+    /// The same of a value that is not to be shown.
+    pub(super) fn secret_fault<T>(&self, faults: &mut Faults, want: impl Into<String>) -> Option<T> {
+        faults.push(self.at, &self.path, "a text that is not shown", want);
+        None
+    }
+
     /// Its items, if it is a list.
     pub(super) fn items(&self) -> Option<impl Iterator<Item = Field<'t>>> {
         let Value::List(list) = &self.node.value else { return None };

@@ -148,6 +148,8 @@ fn fixed(config: &Config) -> Vec<(&'static str, &'static str, String)> {
         ("ig.rest_url", "the account is logged in", config.ig.rest_url.clone().unwrap_or_default()),
         ("bars.grace", "bars are being made", bars.grace.to_string()),
         ("bars.reset_after", "bars are being made", bars.reset_after.to_string()),
+        ("mirror.sql", "the journal is being copied there", config.mirror.sql.clone().unwrap_or_default()),
+        ("mirror.quotes", "the journal is being copied", config.mirror.quotes.to_string()),
         ("registry.mlflow", "the champion's alias is kept there", config.registry.mlflow.clone().unwrap_or_default()),
         (
             "registry.onnxruntime",

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::domain::{Epic, EpicIdx, Market, Micros, Money, PriceDelta, Session, Size};
 
 use super::checked::{
-    ArenaConfig, BarsConfig, FeedConfig, FeedSource, IgConfig, IgEnvironment, IgPrices, PaperConfig, RegistryConfig,
-    RiskConfig, StoreConfig,
+    ArenaConfig, BarsConfig, FeedConfig, FeedSource, IgConfig, IgEnvironment, IgPrices, MirrorConfig, PaperConfig,
+    RegistryConfig, RiskConfig, StoreConfig,
 };
 use super::problem::{Faults, MISSING};
 use super::read::{DecimalRange, Field, FloatRange, Section};
@@ -357,9 +357,7 @@ pub(super) fn risk(root: &Section<'_>, faults: &mut Faults) -> Option<RiskConfig
 
 /// Looks at the tables of parts that do not exist yet.
 pub(super) fn unbuilt(root: &Section<'_>, faults: &mut Faults) {
-    for name in ["mirror", "cluster"] {
-        root.section(name, faults).refuse_unbuilt(faults);
-    }
+    root.section("cluster", faults).refuse_unbuilt(faults);
 }
 
 /// Reads `[ig]`.
@@ -424,4 +422,36 @@ pub(super) fn registry(root: &Section<'_>, base_dir: &Path, faults: &mut Faults)
         _ => path(&f, base_dir, faults).map(Some),
     });
     Some(RegistryConfig { mlflow: mlflow?, onnxruntime: onnxruntime? })
+}
+
+/// Whether a text is the address of a database without a password: `postgres` or `mysql`, perhaps a name, a host, perhaps
+/// a port, and the database.
+#[must_use]
+pub fn is_mirror_address(text: &str) -> bool {
+    let is_word = |text: &str| !text.is_empty() && !text.contains(['/', '?', '#', '@', ' ']);
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let is_known = matches!(scheme, "postgres" | "postgresql" | "mysql" | "mariadb");
+    let (user, place) = rest.split_once('@').map_or((None, rest), |(user, place)| (Some(user), place));
+    let Some((host, database)) = place.split_once('/') else { return false };
+    let is_user = user.is_none_or(|user| is_word(user) && !user.contains(':'));
+    is_known && is_user && is_word(host) && is_word(database.split('?').next().unwrap_or_default())
+}
+
+/// Reads `[mirror]`.
+pub(super) fn mirror(root: &Section<'_>, faults: &mut Faults) -> Option<MirrorConfig> {
+    const WANT: &str = "\"\", or an address such as postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT/DATABASE, \
+                        whose password is in ARENA_MIRROR_PASSWORD";
+    let s = root.section("mirror", faults);
+    let sql = s.field("sql", faults).and_then(|f| match f.words(faults, WANT)? {
+        "" => Some(None),
+        _ if !cfg!(feature = "sql") => {
+            f.secret_fault(faults, "\"\": this arena was built without SQL (build it with `--features sql`)")
+        }
+        text if is_mirror_address(text) => Some(Some(text.to_owned())),
+        // A password may stand in it.
+        text if text.contains('@') => f.secret_fault(faults, WANT),
+        _ => f.fault(faults, WANT),
+    });
+    let quotes = s.field("quotes", faults).and_then(|f| f.flag(faults));
+    Some(MirrorConfig { sql: sql?, quotes: quotes? })
 }

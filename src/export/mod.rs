@@ -7,6 +7,7 @@
 mod csv;
 #[cfg(feature = "parquet")]
 mod parquet;
+pub(crate) mod rows;
 mod selection;
 mod tables;
 mod tail;
@@ -64,7 +65,7 @@ impl Table {
 
     /// Its name.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Trades => "trades",
             Self::Predictions => "predictions",

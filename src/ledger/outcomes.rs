@@ -42,14 +42,41 @@ impl Truth {
         let mut truth = Self::default();
         for lane in &lanes.bars {
             for bar in from(store, Lane::Bars(*lane), |bar: &PastBar| bar.start + lanes.length >= since)? {
-                truth.closes.push((bar.start + lanes.length, bar.bid.close.as_f64(), bar.offer.close.as_f64()));
-                truth.opens.push((bar.start, bar.bid.open.as_f64(), bar.offer.open.as_f64()));
+                truth.push_bar(&bar, lanes.length);
             }
         }
         for lane in &lanes.quotes {
             truth.quotes.extend(from(store, Lane::Quotes(*lane), |tick: &Tick| tick.time >= since)?);
         }
         Ok(truth)
+    }
+
+    /// Takes a bar that closed after those before it.
+    pub fn push_bar(&mut self, bar: &PastBar, length: Micros) {
+        self.closes.push((bar.start + length, bar.bid.close.as_f64(), bar.offer.close.as_f64()));
+        self.opens.push((bar.start, bar.bid.open.as_f64(), bar.offer.open.as_f64()));
+    }
+
+    /// Takes quotes that came after those before them.
+    pub fn push_ticks(&mut self, ticks: &[Tick]) {
+        self.quotes.extend_from_slice(ticks);
+    }
+
+    /// Forgets what no prediction made at `since` or later is held against.
+    pub fn forget(&mut self, since: UtcMicros) {
+        self.closes.drain(..self.closes.partition_point(|(end, ..)| *end < since));
+        self.opens.drain(..self.opens.partition_point(|(start, ..)| *start < since));
+        self.quotes.drain(..self.quotes.partition_point(|tick| tick.time < since));
+    }
+
+    /// Whether what comes later changes nothing for a horizon that ends at `due`.
+    #[must_use]
+    pub fn is_past(&self, due: UtcMicros) -> bool {
+        match (self.quotes.last(), self.opens.last()) {
+            (Some(tick), _) => tick.time >= due,
+            (None, Some((start, ..))) => *start >= due,
+            (None, None) => false,
+        }
     }
 
     /// The ratio over `hold` of a prediction made at `close`.
@@ -103,8 +130,10 @@ fn from<T: serde::de::DeserializeOwned>(
 enum Outcome {
     /// A closed trade, with its own ratio.
     Traded(f64),
-    /// Still waiting, or open: not known yet.
-    Undecided,
+    /// Still waiting: not known yet.
+    Waiting,
+    /// Open: not known yet, and its trade will tell.
+    Open,
     /// It never became a trade.
     Untraded,
 }
@@ -117,10 +146,15 @@ impl Orders {
     /// Takes the records of the seat in order.
     pub fn take(&mut self, record: &SeatRecord) {
         match record {
-            SeatRecord::Ordered(order) => self.0.push((order.made, Outcome::Undecided)),
+            SeatRecord::Ordered(order) => self.0.push((order.made, Outcome::Waiting)),
             SeatRecord::Lapsed { made } | SeatRecord::Refused { time: made, .. } => {
                 if let Some(last) = self.0.last_mut().filter(|(known, _)| known == made) {
                     last.1 = Outcome::Untraded;
+                }
+            }
+            SeatRecord::Opened { .. } => {
+                if let Some(last) = self.0.last_mut() {
+                    last.1 = Outcome::Open;
                 }
             }
             SeatRecord::Closed(trade) => {
@@ -130,6 +164,28 @@ impl Orders {
             }
             _ => {}
         }
+    }
+
+    fn of(&self, made: UtcMicros) -> Option<Outcome> {
+        self.0.binary_search_by_key(&made, |(made, _)| *made).ok().map(|at| self.0[at].1)
+    }
+
+    /// Whether the order made at `made` waits or its trade is open.
+    #[must_use]
+    pub fn is_undecided(&self, made: UtcMicros) -> bool {
+        matches!(self.of(made), Some(Outcome::Waiting | Outcome::Open))
+    }
+
+    /// Whether the trade of the order made at `made` is open: then nothing but the trade tells what comes of it.
+    #[must_use]
+    pub fn is_open(&self, made: UtcMicros) -> bool {
+        matches!(self.of(made), Some(Outcome::Open))
+    }
+
+    /// Forgets the orders made before `since`, but for the last one.
+    pub fn forget(&mut self, since: UtcMicros) {
+        let old = self.0.partition_point(|(made, _)| *made < since);
+        self.0.drain(..old.min(self.0.len().saturating_sub(1)));
     }
 
     /// What came of a prediction made at `time`.
@@ -142,10 +198,9 @@ impl Orders {
         truth: &Truth,
         hold: Micros,
     ) -> Option<f64> {
-        let order = self.0.binary_search_by_key(&time, |(made, _)| *made).ok().filter(|_| is_acted);
-        match order.map(|at| self.0[at].1) {
+        match self.of(time).filter(|_| is_acted) {
             Some(Outcome::Traded(y_true)) => Some(y_true),
-            Some(Outcome::Undecided) => None,
+            Some(Outcome::Waiting | Outcome::Open) => None,
             Some(Outcome::Untraded) | None => truth.ratio(time, hold, prediction.signal.unwrap_or(Direction::Long)),
         }
     }

@@ -87,6 +87,7 @@ impl Handler<Append> for StoreActor {
             }
             if message.is_durable {
                 self.store.flush()?;
+                self.followers.send(Arc::default()).ok();
             }
             Ok(())
         };
@@ -125,6 +126,8 @@ impl Handler<Follow> for StoreActor {
     type Result = MessageResult<Follow>;
 
     fn handle(&mut self, _: Follow, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.store.snapshot().map(|store| (store, self.followers.subscribe())))
+        // A copy that is kept elsewhere must not be ahead of what survives a crash.
+        let snapshot = self.store.flush().and_then(|()| self.store.snapshot());
+        MessageResult(snapshot.map(|store| (store, self.followers.subscribe())))
     }
 }

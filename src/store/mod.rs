@@ -257,8 +257,12 @@ pub trait Snapshots: Send + Sync {
     fn follow(&self) -> BoxFuture<'_, Result<Followed, StoreError>>;
 }
 
-/// A store as of one commit, and every commit after it.
+/// A store as of one commit that will survive a crash, and every commit after it. An empty one tells that all before it
+/// will survive as well.
 pub type Followed = (Box<dyn Store>, broadcast::Receiver<Arc<Commit>>);
+
+/// Who is given a store that is written at present, to follow it on a thread of its own.
+pub type Follower = Box<dyn FnOnce(Arc<dyn Snapshots>) + Send>;
 
 /// The hash of a journal: SHA-256 over every lane in order, its key, its length, and its entries' bytes. Cutting the
 /// same entries into other blocks leaves it alone. Raw quotes are left out: whether they are kept (`[feed] record`,

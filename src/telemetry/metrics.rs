@@ -191,6 +191,31 @@ pub fn notify_queued(channel: &'static str, events: u64) {
     gauge!("arena_notify_waiting_events", "channel" => channel).set(events as f64);
 }
 
+/// Whether the database of `[mirror]` takes the records.
+pub fn mirror_up(is_up: bool) {
+    gauge!("arena_mirror_up").set(f64::from(u8::from(is_up)));
+}
+
+/// For how long the database of `[mirror]` has not held all that was recorded.
+pub fn mirror_lag(lag: Duration) {
+    gauge!("arena_mirror_lag_seconds").set(lag.as_secs_f64());
+}
+
+/// Rows were written to a table of the database of `[mirror]`.
+pub fn mirror_wrote(table: &'static str, rows: u64) {
+    counter!("arena_mirror_rows_total", "table" => table).increment(rows);
+}
+
+/// The database of `[mirror]` did not answer, or refused.
+pub fn mirror_failed() {
+    counter!("arena_mirror_errors_total").increment(1);
+}
+
+/// Retention deleted quotes or predictions before they were copied.
+pub fn mirror_lost(entries: u64) {
+    counter!("arena_mirror_lost_total").increment(entries);
+}
+
 /// The server answered; `route` is the pattern and never the path that was asked for.
 pub(crate) fn request_answered(route: String, method: &'static str, code: u16) {
     counter!("arena_http_requests_total", "route" => route, "method" => method, "code" => code.to_string())
@@ -303,6 +328,7 @@ mod tests {
         notify_sent("webhook");
         notify_digested("webhook", 3);
         notify_queued("webhook", 0);
+        mirror_wrote("trades", 2);
         ig::request_done("positions", "ok", Duration::from_millis(80));
         ig::allowance("trading", 97, 98);
         ig::stream_is("ABC12", true);

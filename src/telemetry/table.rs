@@ -125,6 +125,12 @@ metrics! {
     Process Counter "arena_store_entries_total" [] "" "Entries made durable";
     Process Histogram "arena_store_flush_seconds" [] "seconds" "Wall time of a flush of the store";
 
+    Process Gauge "arena_mirror_up" [] "" "1 while the database of [mirror] takes the records, else 0; 0 without one";
+    Process Gauge "arena_mirror_lag_seconds" [] "seconds" "Wall time since the database of [mirror] last held all that was recorded; 0 while it does, or without one";
+    Process Counter "arena_mirror_rows_total" ["table"] "" "Rows written to the database of [mirror], a row that changed counted again";
+    Process Counter "arena_mirror_errors_total" [] "" "Times that the database of [mirror] did not answer or refused";
+    Process Counter "arena_mirror_lost_total" [] "" "Quotes and predictions that retention deleted before they were copied";
+
     Process Gauge "arena_ig_stream_up" ["account"] "" "1 while IG's stream is connected, else 0";
     Process Gauge "arena_ig_price_age_seconds" ["epic"] "seconds" "Wall time since the last price of the market came; it grows while the market is closed";
     Process Counter "arena_ig_stream_reconnects_total" ["how"] "" "Times that the stream came back: recovered without a loss, or anew";

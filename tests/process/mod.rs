@@ -195,14 +195,6 @@ impl Live {
         Self::serving(begin(dir, variables, arguments), dir)
     }
 
-    /// The same with these variables and arguments.
-    #[track_caller]
-    pub fn start_as(dir: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let mut command = command(dir, arguments);
-        command.envs(variables.iter().copied());
-        Self::start_with(command, dir)
-    }
-
     /// The same with `ulimit -f` of so many kB.
     #[track_caller]
     pub fn start_limited(dir: &Path, file_kb: u64) -> Self {

@@ -295,6 +295,7 @@ pub fn plan(config: Config, feed: Box<dyn Feed>, store: Box<dyn Store>) -> Plan 
         progress: ProgressBar::hidden(),
         on_change: Box::new(|_| ()),
         champions: None,
+        follower: None,
         ends_at: None,
         heeds_signals: false,
         wants_result: true,
