@@ -7,6 +7,8 @@ mod process;
 #[path = "support/runs.rs"]
 mod runs;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -191,6 +193,27 @@ fn what_fails_is_tried_again_as_the_receiver_asks() {
     live.interrupt(PATIENCE).is(0);
 }
 
+/// Why notifications do not go out, by what the page follows.
+fn fault_on_the_page(live: &Live) -> String {
+    const KEY: &str = "\"notify_fault\":\"";
+    let address = live.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut told = String::new();
+    let mut bytes = [0; 4_096];
+    while told.len() < 1 << 20 {
+        let n = stream.read(&mut bytes).unwrap();
+        told.push_str(&String::from_utf8_lossy(&bytes[..n]));
+        if let Some((_, rest)) = told.split_once(KEY)
+            && let Some((why, _)) = rest.split_once('"')
+        {
+            return why.to_owned();
+        }
+    }
+    panic!("no {KEY} in {told}");
+}
+
 #[test]
 fn a_halt_right_before_a_kill_is_told_once_after_the_restart() {
     let hook = Http::new(|_, _| Some(answer("503 Later", "", "")));
@@ -199,13 +222,8 @@ fn a_halt_right_before_a_kill_is_told_once_after_the_restart() {
     live.until("it has begun", |live| live.row("edge")["state"] != "warming" && !live.row("edge").is_null());
     live.arena(&["halt", "--reason", "before the crash"]).is(0);
     until("a try", || !hook.asked().is_empty());
-    // The page says that its channel fails.
-    live.until("the page says so", |live| {
-        live.get("/api/v1/events").1.contains("notify_fault") || {
-            let text = live.get("/metrics").1;
-            text.contains("arena_notify_up{channel=\"webhook\"} 0")
-        }
-    });
+    live.until("metrics say so", |live| live.get("/metrics").1.contains("arena_notify_up{channel=\"webhook\"} 0"));
+    assert_eq!(fault_on_the_page(&live), "webhook: it answers 503 Service Unavailable");
     live.signal("KILL");
     drop(live.wait());
     let failed = hook.asked().len();

@@ -6,6 +6,7 @@ use actix::Addr;
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
 
 use super::director::{Director, Explain, Find, Operate, View, ViewSeat};
 use crate::control::{BarsView, Command, Control, ControlError, DecisionRow, Done, EquityView, FeedView, ModelView};
@@ -15,16 +16,31 @@ use crate::ledger::read_trades;
 use crate::store::actor::{Follow, Read, StoreActor};
 use crate::store::{Followed, Snapshots, Store, StoreError, charts, views};
 
+/// Whole lanes that are read at one time.
+const ASIDE_MAX: usize = 2;
+
 /// The actors behind the server.
 pub(super) struct Running {
     board: Arc<ArcSwap<Board>>,
     director: Addr<Director>,
     store: Addr<StoreActor>,
+    aside: Semaphore,
 }
 
 impl Running {
     pub(super) fn new(board: Arc<ArcSwap<Board>>, director: Addr<Director>, store: Addr<StoreActor>) -> Self {
-        Self { board, director, store }
+        Self { board, director, store, aside: Semaphore::new(ASIDE_MAX) }
+    }
+
+    /// Reads what may be long from a snapshot, on a thread where no commit waits for it.
+    async fn read_aside<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ControlError> {
+        let _turn = self.aside.acquire().await.expect("nobody closes it");
+        let store = Reader(self.store.clone()).snapshot().await.map_err(unread)?;
+        let done = tokio::task::spawn_blocking(move || read(&*store)).await;
+        done.map_err(|error| ControlError::Unavailable(format!("it was not read: {error}")))?.map_err(unread)
     }
 }
 
@@ -71,8 +87,7 @@ impl Control for Running {
         async move {
             let entry = self.director.send(Find(model)).await.map_err(gone)??;
             let seat = entry.seat;
-            let read = Read(Box::new(move |store| read_trades(store, seat)));
-            let trades = self.store.send(read).await.map_err(gone)?.map_err(unread)?;
+            let trades = self.read_aside(move |store| read_trades(store, seat)).await?;
             Ok(trades.iter().map(|trade| entry.trade_row(trade)).collect())
         }
         .boxed()
@@ -101,8 +116,7 @@ impl Control for Running {
     fn predictions(&self, model: String, last: usize) -> BoxFuture<'_, Result<Vec<PredictionRow>, ControlError>> {
         async move {
             let entry = self.director.send(Find(model)).await.map_err(gone)??;
-            let read = Read(Box::new(move |store| views::predictions(store, &entry, last)));
-            self.store.send(read).await.map_err(gone)?.map_err(unread)
+            self.read_aside(move |store| views::predictions(store, &entry, last)).await
         }
         .boxed()
     }
@@ -119,8 +133,7 @@ impl Control for Running {
     fn equity(&self, model: String) -> BoxFuture<'_, Result<EquityView, ControlError>> {
         async move {
             let seat = self.director.send(Find(model)).await.map_err(gone)??.seat;
-            let read = Read(Box::new(move |store| read_trades(store, seat)));
-            let trades = self.store.send(read).await.map_err(gone)?.map_err(unread)?;
+            let trades = self.read_aside(move |store| read_trades(store, seat)).await?;
             Ok(charts::equity(&trades))
         }
         .boxed()

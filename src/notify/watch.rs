@@ -49,12 +49,11 @@ impl Spell {
 }
 
 impl Watch {
-    /// What began or ended since the last look; `now` stands in for the event time of an arena without a round.
+    /// What began or ended since the last look. `now` is the event time of what IG does: no round comes while it is away.
     pub(super) fn look(&mut self, now: UtcMicros, board: &Board, link: &Link) -> Vec<Event> {
         let mut events = Vec::new();
-        let time = board.time.unwrap_or(now);
         let mut tell = |summary: &str, reason: String| {
-            events.push(Event::new(NotifyEvent::Outage, time, summary, reason));
+            events.push(Event::new(NotifyEvent::Outage, now, summary, reason));
         };
         match self.stream.look(link.stream_down_for) {
             Some(true) => tell("IG's stream is down", format!("no prices since {} s", self.stream.seconds())),
@@ -72,7 +71,8 @@ impl Watch {
         }
         if let Some(fault) = board.health.fault.as_ref().filter(|_| !self.is_unrecorded) {
             self.is_unrecorded = true;
-            tell("the store records no more and live dealing is halted", fault.clone());
+            let (time, summary) = (board.time.unwrap_or(now), "the store records no more and live dealing is halted");
+            events.push(Event::new(NotifyEvent::Outage, time, summary, fault.clone()));
         }
         events
     }
