@@ -14,7 +14,10 @@
 
 mod oracle;
 
-use arena::promoter::Evidence;
+use std::collections::BTreeMap;
+
+use arena::config::{PromotionConfig, SlotReuse};
+use arena::promoter::{Evidence, SlotPlace, SlotTable, threshold};
 use arena::statistics::comparison::Comparison;
 use arena::statistics::detectors::{Cusum, Decay, steps_to_drawdown};
 use arena::statistics::mixture::{Totals, lower_exact, lower_fast};
@@ -262,6 +265,87 @@ fn statistics_oracle_multiplicity() {
         for case in document["slot_handover"].as_array().into_iter().flatten() {
             let got = multiplicity::handover(number(&case["start"]), number(&case["end"]));
             assert_eq!(got, number(&case["next_start"]), "{file} {case}");
+        }
+    }
+}
+
+/// What the promoter keeps of one candidate of a trace.
+struct Traced {
+    place: SlotPlace,
+    evidence: Evidence,
+    has_passed: bool,
+}
+
+/// Joins, trades and retirements through the slots, the evidence and the threshold of the promoter: the same log.
+#[test]
+fn statistics_oracle_arena_trace() {
+    for (file, document) in of_kind(Kind::Trace) {
+        let config = PromotionConfig {
+            alpha: number(&document["alpha"]),
+            alpha_slots: u32::try_from(document["slots"].as_u64().unwrap()).unwrap(),
+            slot_reuse: SlotReuse::Inherit,
+            floor_r: number(&document["floor_r"]),
+            ..PromotionConfig::default()
+        };
+        let tolerance = number(&document["tolerance"]["log_wealth_abs"]);
+        let close = |got: f64, want: &Value, what: &str| {
+            assert!((got - number(want)).abs() <= tolerance, "{file}, {what}: {got}, not {want}");
+        };
+        let mut slots = SlotTable::new(&config);
+        let mut live: BTreeMap<&str, Traced> = BTreeMap::new();
+        let mut log = document["log"].as_array().unwrap().iter();
+        let mut logged = |what: &str, id: &str| {
+            let entry = log.next().unwrap_or_else(|| panic!("{file}: {what} of {id} is not in the log"));
+            assert_eq!((text(&entry["ev"]), text(&entry["id"])), (what, id), "{file}: {entry}");
+            entry
+        };
+        for event in document["events"].as_array().unwrap() {
+            let id = text(&event["id"]);
+            match text(&event["type"]) {
+                "join" => {
+                    let place = slots.join().expect("a slot is free");
+                    let entry = logged("join", id);
+                    assert_eq!(Some(u64::from(place.index)), entry["slot"].as_u64(), "{file}: {entry}");
+                    close(place.start_wealth, &entry["start_wealth"], "start wealth");
+                    let start = Some(place.start_wealth);
+                    let evidence = Evidence::new(&config, config.floor_r, config.cap_r, start);
+                    live.insert(id, Traced { place, evidence, has_passed: false });
+                }
+                "trade" => {
+                    let traced = live.get_mut(id).unwrap();
+                    traced.evidence.on_episode(number(&event["x"]));
+                    let log_wealth = traced.evidence.log_wealth().unwrap();
+                    if !traced.has_passed && log_wealth >= threshold(&config) {
+                        traced.has_passed = true;
+                        let entry = logged("e_gate_pass", id);
+                        assert_eq!(
+                            (&event["t"], Some(traced.evidence.n())),
+                            (&entry["t"], entry["n"].as_u64()),
+                            "{file}"
+                        );
+                        close(log_wealth, &entry["log_wealth"], "wealth at the gate");
+                    }
+                }
+                "retire" => {
+                    let Traced { place, evidence, .. } = live.remove(id).unwrap();
+                    let wealth = evidence.log_wealth().unwrap().exp();
+                    slots.leave(place, wealth);
+                    let entry = logged("retire", id);
+                    assert_eq!(event["t"], entry["t"], "{file}");
+                    close(wealth, &entry["e"], "wealth of the leaver");
+                    close(slots.slot(place.index).next_start, &entry["handover"], "what it hands over");
+                }
+                other => panic!("{file}: {other:?} is no event"),
+            }
+        }
+        assert_eq!(log.next(), None, "{file}: the log has more");
+        let last = named(&document["final"]);
+        assert_eq!(last.len(), live.len(), "{file}");
+        for (id, want) in last {
+            let traced = &live[id];
+            close(traced.evidence.log_wealth().unwrap(), &want["log_wealth"], id);
+            let got = (Some(traced.evidence.n()), Some(u64::from(traced.place.index)));
+            assert_eq!(got, (want["n"].as_u64(), want["slot"].as_u64()), "{file}: {id}");
         }
     }
 }
