@@ -51,6 +51,23 @@ impl Service {
     fn is_of_the_arena(&self) -> bool {
         self.is_arena || self.text.starts_with("arena tail")
     }
+
+    /// Tells it to end, and waits until it has.
+    fn end(mut self) -> Result<(), String> {
+        end(&mut self.child, Signal::INT);
+        let begun = Instant::now();
+        loop {
+            match self.child.try_wait().expect("it is ours") {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(format!("`{}`, told to end, ends with {status}", self.text)),
+                None if begun.elapsed() > PATIENCE => {
+                    end(&mut self.child, Signal::KILL);
+                    return Err(format!("`{}` does not end when it is told to", self.text));
+                }
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
 }
 
 fn free_port() -> u16 {
@@ -290,23 +307,9 @@ impl Reader {
         let mut ending: Vec<Service> = ending;
         // Whoever asks an arena ends before it.
         ending.sort_by_key(|service| service.is_arena);
-        for mut service in ending {
-            end(&mut service.child, Signal::INT);
-            let begun = Instant::now();
-            loop {
-                match service.child.try_wait().expect("it is ours") {
-                    // What is no program of ours ends as it likes.
-                    Some(status) if status.success() || !service.text.starts_with("arena") => break,
-                    Some(status) => return Err(format!("`{}`, told to end, ends with {status}", service.text)),
-                    None if begun.elapsed() > PATIENCE => {
-                        end(&mut service.child, Signal::KILL);
-                        return Err(format!("`{}` does not end when it is told to", service.text));
-                    }
-                    None => std::thread::sleep(Duration::from_millis(20)),
-                }
-            }
-        }
-        Ok(())
+        // All of them, also where one does not end as it should.
+        let told: Vec<Result<(), String>> = ending.into_iter().map(Service::end).collect();
+        told.into_iter().collect()
     }
 }
 
