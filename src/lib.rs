@@ -42,9 +42,9 @@ pub mod settle;
 pub mod store;
 
 pub mod export;
-pub mod notify;
 #[cfg(feature = "sql")]
 pub mod mirror;
+pub mod notify;
 pub mod report;
 pub mod server;
 pub mod telemetry;

@@ -568,6 +568,11 @@ fn unsent_or_unanswered(error: &reqwest::Error) -> IgError {
         text = inner.to_string();
         source = inner.source();
     }
+    // The service alone: a path may name deals and accounts.
+    let host = error.url().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
+    if let (true, Some((host, port))) = (error.is_connect(), host) {
+        text = format!("no connection to {host}:{port}: {text}");
+    }
     if error.is_connect() || error.is_builder() { IgError::NotSent(text) } else { IgError::NoAnswer(text) }
 }
 
