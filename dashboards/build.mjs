@@ -410,7 +410,8 @@ function records(server, source, quote) {
             refresh: 1, sort: 0, multi: true, includeAll: true, current: all,
         },
     ];
-    return { ...made, refresh: '1m', time: { from: 'now-30d', to: 'now' }, templating: { list } };
+    // Wide, because the times are those of the quotes: the embedded market and replays are in the past.
+    return { ...made, refresh: '1m', time: { from: 'now-5y', to: 'now' }, templating: { list } };
 }
 const recordsPostgres = records('postgres', 'grafana-postgresql-datasource', (name) => `"${name}"`);
 const recordsMariadb = records('mariadb', 'mysql', (name) => `\`${name}\``);
