@@ -375,7 +375,7 @@ pub enum BudgetCommand {
 /// `arena notify`.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum NotifyCommand {
-    /// Send one test message to each channel of [notify]
+    /// Send one test message to each channel that the configuration names
     Test,
 }
 
