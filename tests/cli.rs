@@ -221,7 +221,7 @@ fn unused() -> String {
 #[test]
 fn a_demo_says_one_document_and_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
-    let demo = shell(dir.path(), "TMPDIR=$PWD $ARENA demo --for 4s --json --port 0 -q").is(0);
+    let demo = shell(dir.path(), "TMPDIR=$PWD $ARENA demo --for 8s --json --port 0 -q").is(0);
     assert_result(&demo.json());
     // Thirty rules and two versions that it trained.
     assert_eq!(demo.json()["models"].as_array().unwrap().len(), 32);

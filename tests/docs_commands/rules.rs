@@ -20,6 +20,7 @@ pub(crate) const NOT_RUN: &[(&str, &str)] = &[
     ("arena leaderboard --watch", "fills a terminal: src/cli/watch/tests.rs draws it"),
     ("arena fetch ig --epic CS.D.EURUSD.TODAY.IP --interval 5m --from", "the simulator's past is not the page's"),
     ("arena show 1f2e3d4c-17", "a deal of the reader's own"),
+    ("createdb ", "needs a PostgreSQL"),
     ("arena mirror", "needs a database: tests/mirror.rs has one"),
     ("arena notify", "needs a channel: tests/notify.rs has some"),
 ];
