@@ -7,7 +7,7 @@ mod process;
 use std::path::Path;
 use std::time::Duration;
 
-use arena::domain::Micros;
+use arena::domain::{Micros, UtcMicros};
 use arena::sim::ig::{Config, Fault, Handle, Limits, Listing, Prices, Quoted, Server};
 use process::{EPIC, LOGIN, Live, arena_with};
 use serde_json::Value;
@@ -169,6 +169,29 @@ fn a_promoted_model_deals_with_stop_and_limit_and_a_halt_takes_all_back() {
     references.sort();
     references.dedup();
     assert_eq!(references.len(), openings.len(), "one request for one intent");
+    stop(live);
+}
+
+#[test]
+fn a_deadline_within_a_bar_is_kept_while_quotes_stream() {
+    let dir = tempfile::tempdir().unwrap();
+    let sim = sim();
+    write_config(dir.path(), &sim, "");
+    let path = dir.path().join("arena.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    // One opens at the end of a bar and has to be closed long before the end of the next.
+    std::fs::write(&path, text.replace("bar = \"1s\"", "bar = \"10s\"").replace("hold = \"1s\"", "hold = \"2s\""))
+        .unwrap();
+    let live = start(dir.path());
+    live.until("a promotion", |live| live.arena(&["promote", "busy", "--override", "--reason", "a test"]).code == 0);
+    let dealt = |method: &str| {
+        let all = requests(&sim).into_iter();
+        let mut of_method = all.filter(|request| request["method"] == method && request["path"] == "/positions/otc");
+        of_method.next().map(|request| request["at"].as_str().unwrap().parse::<UtcMicros>().unwrap())
+    };
+    live.until("a deal and its closing", |_| dealt("POST").is_some() && dealt("DELETE").is_some());
+    let held = dealt("DELETE").unwrap() - dealt("POST").unwrap();
+    assert!(held >= Micros(2_000_000) && held < Micros(5_000_000), "held for {held:?}");
     stop(live);
 }
 

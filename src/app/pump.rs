@@ -86,8 +86,10 @@ impl Anchor {
 enum Live {
     /// Its feed.
     Event(Option<FeedEvent>),
-    /// The clock.
-    Time,
+    /// A bar that no quote has closed.
+    Silence,
+    /// The desk, whose deadlines do not wait for the end of a bar.
+    Desk,
     /// The word to stop.
     Told,
 }
@@ -110,16 +112,25 @@ impl Pump {
         let mut anchor: Option<Anchor> = None;
         let mut pending: Vec<Round> = Vec::new();
         let mut suspensions = Vec::new();
+        let mut desk_due = Instant::now();
         let ending = loop {
             if *self.stop.borrow() {
                 break Ending::Told;
             }
             let event = match self.clock.clone() {
                 None => self.feed.next().await?,
-                Some(clock) => match self.next_live(&*clock).await? {
+                Some(clock) => match self.next_live(&*clock, desk_due).await? {
                     Live::Event(event) => event,
-                    Live::Time => {
-                        self.on_live_time(&*clock, &mut pending).await?;
+                    Live::Silence => {
+                        self.resampler.close_due(clock.now() - self.grace, &mut pending);
+                        if !pending.is_empty() {
+                            self.send(&mut pending).await?;
+                        }
+                        continue;
+                    }
+                    Live::Desk => {
+                        self.director.send(TimePassed(clock.now())).await.map_err(|_| director_gone())?;
+                        desk_due = Instant::now() + DESK_TICK;
                         continue;
                     }
                     Live::Told => break Ending::Told,
@@ -181,32 +192,21 @@ impl Pump {
         Ok((ending, self))
     }
 
-    /// What a live run does next: it heeds its feed, the end of its bars, and the desk's need to look after what is open.
-    async fn next_live(&mut self, clock: &dyn Clock) -> Result<Live, RunError> {
+    /// What a live run does next: it heeds its feed, the end of its bars, and the desk's need to look after what is open,
+    /// which quotes that come without a pause must not put off.
+    async fn next_live(&mut self, clock: &dyn Clock, desk_due: Instant) -> Result<Live, RunError> {
         // A connection that is down may bring the quotes of a bar yet: only one that is up can tell that there are none.
         let is_whole = self.feed.is_whole();
         let end = self.resampler.next_end().filter(|_| is_whole).map(|end| end + self.grace);
         let until_end = end.map(|end| Duration::from_micros(u64::try_from((end - clock.now()).0).unwrap_or(0)));
-        let wait = until_end.map_or(DESK_TICK, |end| end.min(DESK_TICK));
         tokio::select! {
             biased;
             // Whoever could tell us to stop is gone: so is the run.
             _ = self.stop.changed() => Ok(Live::Told),
+            () = tokio::time::sleep_until(desk_due) => Ok(Live::Desk),
             event = self.feed.next() => Ok(Live::Event(event?)),
-            () = tokio::time::sleep(wait) => Ok(Live::Time),
+            () = tokio::time::sleep(until_end.unwrap_or_default()), if until_end.is_some() => Ok(Live::Silence),
         }
-    }
-
-    /// Time has passed in a live run.
-    async fn on_live_time(&mut self, clock: &dyn Clock, pending: &mut Vec<Round>) -> Result<(), Stopped> {
-        let now = clock.now();
-        if self.feed.is_whole() {
-            self.resampler.close_due(now - self.grace, pending);
-        }
-        if !pending.is_empty() {
-            self.send(pending).await?;
-        }
-        self.director.send(TimePassed(now)).await.map_err(|_| director_gone())
     }
 
     /// Sends what is pending, in slices; the last one is a place to go on from.
