@@ -24,7 +24,7 @@ pub struct Sheet {
     pub is_final: bool,
 }
 
-/// All of them, by the number of their [`Place`].
+/// All of them, each at the number of its place.
 pub const SHEETS: [Sheet; 10] = [
     of(Table::Trades, &[("seat", Count)], &[("bought_for", Decimal), ("sold_at", Decimal)], &["seat", "deal_id"], true),
     of(Table::Predictions, &[("seat", Count)], &[], &["seat", "time"], false),
