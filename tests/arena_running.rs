@@ -51,12 +51,7 @@ fn an_operator_promotes_halts_resumes_demotes_and_retires() {
             assert!((open - stop) * side > 0.0 && (limit - open) * side > 0.0, "{trade}");
         }
     }
-    // Halted, nothing new is opened and what is open closes with that reason.
     live.until("an open live position", |live| trades_of(live).iter().any(|trade| trade["status"] == "open"));
-    live.arena(&["halt", "--reason", "drill"]).is(0);
-    live.until("nothing open", |live| trades_of(live).iter().all(|trade| trade["status"] != "open"));
-    let desk = live.json("/api/v1/desk");
-    assert_eq!((&desk["state"], &desk["reason"]), (&Value::from("halted"), &Value::from("drill")));
     // Live deals beside their paper twins, the oldest first.
     let deals = live.arena(&["trades", "edge", "--live", "--json"]).is(0).json();
     let deals = deals.as_array().unwrap();
@@ -68,11 +63,22 @@ fn an_operator_promotes_halts_resumes_demotes_and_retires() {
     }
     let text = live.arena(&["trades", "edge", "--live"]).is(0).out;
     assert!(text.starts_with("opened") && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    // Halted, nothing new is opened and what is open closes with that reason.
+    live.until("an open live position", |live| trades_of(live).iter().any(|trade| trade["status"] == "open"));
+    live.arena(&["halt", "--reason", "drill"]).is(0);
     let dealt = |live: &Live| -> Vec<Value> {
         let known = |trade: &Value| !trade["deal_id"].is_null();
         trades_of(live).iter().filter(|trade| known(trade)).map(|trade| trade["deal_id"].clone()).collect()
     };
-    let newest = dealt(&live)[0].clone();
+    // The newest that was dealt, before refusals push it from the list.
+    let mut newest = dealt(&live).first().cloned();
+    live.until("nothing open", |live| {
+        newest = dealt(live).first().cloned().or_else(|| newest.take());
+        trades_of(live).iter().all(|trade| trade["status"] != "open")
+    });
+    let desk = live.json("/api/v1/desk");
+    assert_eq!((&desk["state"], &desk["reason"]), (&Value::from("halted"), &Value::from("drill")));
+    let newest = newest.unwrap();
     let before = live.row("edge")["episodes"].as_u64().unwrap();
     live.until("more paper episodes", |live| live.row("edge")["episodes"].as_u64().unwrap() > before + 5);
     // What was refused meanwhile is told, without a deal.
