@@ -161,11 +161,13 @@ async fn pour(shared: Arc<Shared>, granted: Granted, room: u64, sender: mpsc::Se
     let mut text = granted.head.clone();
     loop {
         tokio::select! {
-            () = shared.calm() => {}
+            // First: a body that is cut says nothing of what came after.
+            biased;
             _ = cut.changed() => {
                 snap(&sender).await;
                 break;
             }
+            () = shared.calm() => {}
         }
         if !text.is_empty() {
             left = left.saturating_sub(text.len() as u64);
@@ -201,13 +203,14 @@ async fn pour(shared: Arc<Shared>, granted: Granted, room: u64, sender: mpsc::Se
             Next::Void => return,
             Next::Wait => {
                 tokio::select! {
-                    () = bell.notified() => {}
-                    () = tokio::time::sleep_until((written + keepalive).into()) => text = "PROBE\r\n".to_owned(),
-                    () = sender.closed() => break,
+                    biased;
                     _ = cut.changed() => {
                         snap(&sender).await;
                         break;
                     }
+                    () = sender.closed() => break,
+                    () = bell.notified() => {}
+                    () = tokio::time::sleep_until((written + keepalive).into()) => text = "PROBE\r\n".to_owned(),
                 }
             }
         }

@@ -104,8 +104,10 @@ where
         }
     };
     tokio::select! {
-        () = speak(&shared, socket, &mut carried) => {}
+        // First: a socket that is cut says nothing of what came after.
+        biased;
         () = cut => {}
+        () = speak(&shared, socket, &mut carried) => {}
     }
     carried.leave(&mut shared.lock());
 }
